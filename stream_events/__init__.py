@@ -1,0 +1,37 @@
+"""An event bus for Django over Redis Streams.
+
+The public names are resolved on first use, so that importing the package imports neither Django nor redis.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stream_events.events import Event
+    from stream_events.exceptions import StreamEventsError
+    from stream_events.publishing import StreamPublisher
+    from stream_events.registry import handler, handlers
+
+__all__ = ["Event", "StreamEventsError", "StreamPublisher", "handler", "handlers"]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Event": "stream_events.events",
+    "StreamEventsError": "stream_events.exceptions",
+    "StreamPublisher": "stream_events.publishing",
+    "handler": "stream_events.registry",
+    "handlers": "stream_events.registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

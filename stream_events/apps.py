@@ -1,0 +1,49 @@
+"""Wires the app into Django: system checks, and the handler modules of installed apps."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from django.apps import AppConfig, apps
+from django.core import checks
+from django.utils.module_loading import module_has_submodule
+from django.utils.translation import gettext_lazy as _
+
+
+class StreamEventsConfig(AppConfig):
+    name = "stream_events"
+    verbose_name = _("Stream events")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from stream_events import checks as own
+
+        for check in own.CHECKS:
+            checks.register(check, "stream_events")
+        checks.register(own.check_deployment, "stream_events", deploy=True)
+        import_handler_modules()
+
+
+def import_handler_modules() -> None:
+    """Import the modules that ``HANDLER_MODULES`` names from every installed app that has one.
+
+    One that fails to import is reported to the registry instead of raised: the site goes on, ``check`` shows an
+    error, and consumers refuse to start.
+    """
+    from stream_events.conf import get_settings
+    from stream_events.exceptions import ConfigurationError
+    from stream_events.registry import Problem, handlers
+
+    try:
+        names = get_settings().handler_modules
+    except ConfigurationError:
+        return  # the check on settings says what is wrong
+    for config in apps.get_app_configs():
+        for name in names:
+            path = f"{config.name}.{name}"
+            try:
+                if module_has_submodule(config.module, name):
+                    import_module(path)
+            except Exception as error:  # noqa: BLE001 - whatever a module raises, consumers must not start
+                text = f"{path} does not import: {type(error).__name__}: {error}"
+                handlers.report(Problem(text, "Mend the module; consumers do not start without it."))

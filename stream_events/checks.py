@@ -1,0 +1,133 @@
+"""System checks. Plain ``check`` never opens a connection; ``check --deploy`` may say more."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Field, Model
+
+from stream_events.conf import EMBEDDED, get_settings, unknown_keys
+from stream_events.connections import parse
+from stream_events.exceptions import ConfigurationError
+from stream_events.publishing.publisher import StreamPublisher, publishers
+from stream_events.registry import handlers
+
+UNKNOWN_SETTING = "stream_events.E001"
+BAD_SETTING = "stream_events.E002"
+BAD_HANDLER = "stream_events.E003"
+BAD_PUBLISHER_FIELD = "stream_events.E004"
+PUBLISHER_HIDDEN = "stream_events.E005"
+SENSITIVE_FIELD = "stream_events.W001"
+UNKNOWN_OBJECT_TYPE = "stream_events.W002"
+EMBEDDED_IN_PRODUCTION = "stream_events.W003"
+
+SENSITIVE = ("password", "passwd", "secret", "token", "api_key", "private_key")
+
+Configs = Sequence[AppConfig] | None
+
+
+def check_settings(app_configs: Configs, **_: Any) -> list[CheckMessage]:
+    """E001 and E002: keys that mean nothing, and values that cannot be used."""
+    messages: list[CheckMessage] = []
+    for name, close in unknown_keys().items():
+        hint = f"Did you mean {close!r}?" if close else "Remove it; docs/settings.md lists the keys."
+        messages.append(Error(f"STREAM_EVENTS has the unknown key {name!r}.", hint=hint, id=UNKNOWN_SETTING))
+    try:
+        parse(get_settings().url)
+    except ConfigurationError as error:
+        messages.append(Error(str(error), hint=error.hint or "See docs/settings.md.", id=BAD_SETTING))
+    return messages
+
+
+def check_handlers(app_configs: Configs, **_: Any) -> list[CheckMessage]:
+    """E003: registrations that cannot work. W002: a type of an installed app that has no such model."""
+    messages: list[CheckMessage] = [
+        Error(problem.text, hint=problem.hint or None, obj=problem.subject, id=BAD_HANDLER)
+        for problem in handlers.problems
+    ]
+    for handler in handlers:
+        messages += [
+            CheckWarning(
+                f"Handler {handler.name} waits for objects of type {obj_type!r}, and there is no such model.",
+                hint="obj_type is “app_label.model_name”, such as “shop.order”.",
+                id=UNKNOWN_OBJECT_TYPE,
+            )
+            for obj_type in sorted(handler.obj_types or ())
+            if _names_no_model(obj_type)
+        ]
+    return messages
+
+
+def check_publishers(app_configs: Configs, **_: Any) -> list[CheckMessage]:
+    """E004, E005 and W001: what publishers declare, against the models that they are on."""
+    messages: list[CheckMessage] = []
+    for publisher in sorted(publishers, key=lambda one: one.stream):
+        for model in publisher.attachments:
+            messages += _field_messages(publisher, model)
+            messages += _attribute_messages(publisher, model)
+    return messages
+
+
+def check_deployment(app_configs: Configs, **_: Any) -> list[CheckMessage]:
+    """W003: settings that are for development."""
+    try:
+        url = get_settings().url
+    except ConfigurationError:
+        return []
+    if not url.startswith(EMBEDDED):
+        return []
+    hint = "Set STREAM_EVENTS['URL'] to a Redis server that outlives this machine's processes."
+    return [CheckWarning("The embedded server is for development and tests.", hint=hint, id=EMBEDDED_IN_PRODUCTION)]
+
+
+CHECKS = (check_settings, check_handlers, check_publishers)
+
+
+def _names_no_model(obj_type: str) -> bool:
+    label, _, name = obj_type.partition(".")
+    if not name:
+        return True
+    try:
+        apps.get_model(label, name)
+    except LookupError:
+        return apps.is_installed(label) or label in apps.app_configs
+    return False
+
+
+def _field_messages(publisher: StreamPublisher, model: type[Model]) -> Iterator[CheckMessage]:
+    for name in publisher.fields:
+        try:
+            field = model._meta.get_field(name)
+        except FieldDoesNotExist:
+            field = None
+        if not isinstance(field, Field) or field.many_to_many:
+            yield Error(
+                f"{publisher!r} publishes {name!r}, which is no field of {model._meta.label} with a value.",
+                hint="fields takes names of columns; properties and related objects have no place in it.",
+                obj=model,
+                id=BAD_PUBLISHER_FIELD,
+            )
+        elif any(word in name.lower() for word in SENSITIVE):
+            yield CheckWarning(
+                f"{publisher!r} publishes {name!r} of {model._meta.label}: everyone who reads the stream sees it.",
+                hint="Leave it out, or silence this check if it holds nothing secret.",
+                obj=model,
+                id=SENSITIVE_FIELD,
+            )
+
+
+def _attribute_messages(publisher: StreamPublisher, model: type[Model]) -> Iterator[CheckMessage]:
+    for owner, name in publisher.names.items():
+        if issubclass(model, owner) and inspect.getattr_static(model, name, None) is not publisher:
+            yield Error(
+                f"The publisher {model._meta.label}.{name} is hidden by a relation of the same name.",
+                hint="Rename the publisher, or give the relation that leads here another related_name.",
+                obj=model,
+                id=PUBLISHER_HIDDEN,
+            )

@@ -1,0 +1,115 @@
+"""The setting ``STREAM_EVENTS``: read here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings as django_settings
+
+from stream_events.exceptions import ConfigurationError
+
+EMBEDDED = "embedded://"
+ON_FAILURE = ("log", "raise")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting with its type and default: the key ``BLOCK`` is the field ``block``.
+
+    Times are seconds.
+    """
+
+    enabled: bool = True  # False publishes nothing at all
+    url: str = "redis://localhost:6379/0"  # redis://, rediss://, unix://, embedded:// or embedded:///folder
+    options: Mapping[str, Any] = field(default_factory=dict)  # more arguments for the Redis client
+    key_prefix: str = ""  # put before every key
+    publish_timeout: float = 0.25  # what a request may wait for Redis
+    on_failure: str = "log"  # when Redis fails after the commit: "log", or "raise"
+    max_payload: int = 1_000_000  # bytes of JSON in one event
+    count: int = 100  # entries per read, at most
+    block: float = 2.0  # how long one read waits for entries
+    claim_idle: float = 900.0  # an entry pending for so long is taken up by another consumer
+    handler_modules: tuple[str, ...] = ("stream_handlers",)  # imported from every installed app
+
+
+KEYS = {option.name.upper(): option for option in fields(Settings)}
+
+_cached: tuple[object, Settings] | None = None
+
+
+def get_settings() -> Settings:
+    """The settings as they are now; raises ``ConfigurationError`` when a value cannot be used.
+
+    The parsed value is kept for as long as Django holds the same dictionary, so ``override_settings`` is seen.
+    """
+    global _cached
+    raw = getattr(django_settings, "STREAM_EVENTS", None)
+    if _cached is None or _cached[0] is not raw:
+        _cached = (raw, _parse(raw))
+    return _cached[1]
+
+
+def unknown_keys() -> dict[str, str | None]:
+    """Keys of ``STREAM_EVENTS`` that mean nothing, each with the known key that comes closest."""
+    raw = getattr(django_settings, "STREAM_EVENTS", None)
+    names = raw if isinstance(raw, Mapping) else ()
+    return {
+        str(name): next(iter(get_close_matches(str(name).upper(), KEYS, n=1)), None)
+        for name in names
+        if name not in KEYS
+    }
+
+
+def is_debug() -> bool:
+    return bool(django_settings.DEBUG)
+
+
+def settings_module() -> str:
+    """The dotted name of the settings module, for people to read."""
+    return str(getattr(django_settings, "SETTINGS_MODULE", None) or "configured in code")
+
+
+def _parse(raw: object) -> Settings:
+    if raw is None:
+        raw = {}
+    if not isinstance(raw, Mapping):
+        raise ConfigurationError(f"STREAM_EVENTS must be a dictionary, got {type(raw).__name__}.")
+    values = {KEYS[name].name: _value(name, raw[name]) for name in raw if name in KEYS}
+    if values.get("url", "").rstrip("/") == EMBEDDED.rstrip("/"):
+        values["url"] = f"{EMBEDDED}{_project_folder() / '.stream_events'}"
+    return Settings(**values)
+
+
+def _value(name: str, value: Any) -> Any:
+    match KEYS[name].type:
+        case "bool":
+            valid = isinstance(value, bool)
+            wanted = "True or False"
+        case "int":
+            valid = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            wanted = "a whole number of at least 1"
+        case "float":
+            valid = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+            wanted = "a number of seconds above 0"
+        case "tuple[str, ...]":
+            valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+            wanted = "a list of names"
+            value = tuple(value) if valid else value
+        case "str":
+            valid = isinstance(value, str) and (name != "ON_FAILURE" or value in ON_FAILURE)
+            wanted = f"one of {', '.join(map(repr, ON_FAILURE))}" if name == "ON_FAILURE" else "a string"
+        case _:
+            valid = isinstance(value, Mapping)
+            wanted = "a dictionary"
+    if not valid:
+        shown = "another value" if name in ("URL", "OPTIONS") else repr(value)
+        raise ConfigurationError(f"STREAM_EVENTS[{name!r}] must be {wanted}, got {shown}.")
+    return value
+
+
+def _project_folder() -> Path:
+    return Path(getattr(django_settings, "BASE_DIR", None) or Path.cwd()).absolute()

@@ -1,0 +1,153 @@
+"""What an application says happened, and what Redis stored of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stream_events.exceptions import EventDecodeError
+
+if TYPE_CHECKING:
+    from django.db.models import Model, QuerySet
+
+PAYLOAD = "payload"
+EVENT_ID = "event_id"
+OCCURRED_AT = "occurred_at"
+
+
+class Entry(NamedTuple):
+    """One entry as Redis stored it; ``fields`` are undecoded and empty when the entry was trimmed."""
+
+    entry_id: str
+    fields: dict[bytes, bytes]
+    delivery_count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event as a handler gets it; ``payload`` is shared between handlers and meant to be read only.
+
+    ``headers`` are the entry's fields beside ``payload``. ``delivery_count`` is Redis's own: 1 for the
+    first time that the entry is handed to a consumer of the group.
+    """
+
+    stream: str
+    group: str
+    entry_id: str
+    payload: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delivery_count: int = 1
+
+    @classmethod
+    def from_entry(cls, entry: Entry, *, stream: str, group: str) -> Event:
+        """The event in ``entry``; raises ``EventDecodeError`` when there is none."""
+        try:
+            raw = entry.fields[b"payload"]
+        except KeyError:
+            raise EventDecodeError(f"entry {entry.entry_id} has no field “{PAYLOAD}”") from None
+        return cls(
+            stream=stream,
+            group=group,
+            entry_id=entry.entry_id,
+            payload=decode_payload(raw, entry.entry_id),
+            headers={
+                name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+                for name, value in entry.fields.items()
+                if name != b"payload"
+            },
+            delivery_count=entry.delivery_count,
+        )
+
+    @property
+    def event_id(self) -> str:
+        """Stays the same when the event is published again; made from the entry id when it carries none."""
+        return self.headers.get(EVENT_ID) or f"{self.stream}/{self.entry_id}"
+
+    @property
+    def obj_id(self) -> Any:
+        return self.payload.get("obj_id")
+
+    @property
+    def obj_type(self) -> str:
+        """``app_label.model_name`` of the object, or an empty string."""
+        return self._text("obj_type")
+
+    @property
+    def action(self) -> str:
+        """``create``, ``update``, ``delete``, another verb, or an empty string."""
+        return self._text("action")
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        return self.payload.get("data") or {}
+
+    @property
+    def changed(self) -> list[str] | None:
+        """Names of the fields that were saved, where the publisher knew them."""
+        return self.payload.get("changed")
+
+    @property
+    def previous(self) -> Mapping[str, Any] | None:
+        return self.payload.get("previous")
+
+    @property
+    def version(self) -> Any:
+        return self.payload.get("version")
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened: as the publisher said, else when Redis took the entry. Always aware, UTC."""
+        stated = self.headers.get(OCCURRED_AT)
+        if stated:
+            try:
+                moment = datetime.fromisoformat(stated)
+            except ValueError:
+                return entry_time(self.entry_id)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return entry_time(self.entry_id)
+
+    def _text(self, key: str) -> str:
+        value = self.payload.get(key)
+        return value if isinstance(value, str) else ""
+
+    def get_object(self) -> Model | None:
+        """The model instance as it is in the database now, or None when it or its model is not there.
+
+        Reads the database that writes go to: a replica may not have the row yet.
+        """
+        from django.apps import apps
+        from django.db import router
+
+        try:
+            model = apps.get_model(self.obj_type)
+        except (LookupError, ValueError):
+            return None
+        rows: QuerySet[Model] = model._base_manager.using(router.db_for_write(model))
+        return rows.filter(pk=self.obj_id).first()
+
+
+def decode_payload(raw: bytes, entry_id: str) -> dict[str, Any]:
+    """The JSON object in ``raw``; raises ``EventDecodeError`` naming ``entry_id``."""
+    try:
+        payload = json.loads(raw.decode())
+    except ValueError as error:
+        raise EventDecodeError(f"entry {entry_id}: the payload is not JSON: {error}") from error
+    except RecursionError as error:
+        raise EventDecodeError(f"entry {entry_id}: the payload is nested too deeply") from error
+    if not isinstance(payload, dict):
+        raise EventDecodeError(f"entry {entry_id}: the payload is not a JSON object")
+    return payload
+
+
+def entry_time(entry_id: str) -> datetime:
+    """The moment in ``entry_id``, whose first part is Redis's clock in milliseconds.
+
+    An id written by hand may lie beyond the calendar; it gets the calendar's last moment.
+    """
+    try:
+        return datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, tz=UTC)
+    except (OverflowError, OSError, ValueError):
+        return datetime.max.replace(tzinfo=UTC)

@@ -1,0 +1,50 @@
+"""Models without tables: what gives the admin its pages, permissions and history for things that live in Redis."""
+
+from __future__ import annotations
+
+from typing import Any, Never
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class NoTableManager(models.Manager["RedisModel"]):
+    """Finds nothing and asks no database, so that ``dumpdata`` and its like pass over these models."""
+
+    def get_queryset(self) -> models.QuerySet[RedisModel]:
+        return super().get_queryset().none()
+
+
+class RedisModel(models.Model):
+    """Something in Redis, named by its primary key."""
+
+    id = models.CharField(primary_key=True, max_length=512)
+
+    objects = NoTableManager()
+
+    class Meta:
+        abstract = True
+        managed = False
+        base_manager_name = "objects"
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.id
+
+    def save(self, *args: Any, **kwargs: Any) -> Never:
+        raise TypeError(f"{type(self).__name__} lives in Redis and has no table to be saved to.")
+
+    def delete(self, *args: Any, **kwargs: Any) -> Never:
+        raise TypeError(f"{type(self).__name__} lives in Redis and has no table to be deleted from.")
+
+
+class Stream(RedisModel):
+    class Meta(RedisModel.Meta):
+        verbose_name = _("stream")
+        verbose_name_plural = _("streams")
+
+
+class PendingEntry(RedisModel):
+    class Meta(RedisModel.Meta):
+        verbose_name = _("pending entry")
+        verbose_name_plural = _("pending entries")
