@@ -1,0 +1,119 @@
+"""Redis clients: every one in this package is made here.
+
+Each purpose has a client of its own, because each wants another time limit, and none of them repeats a command
+by itself: redis-py would send an XADD again whose reply was lost, and publish the event twice.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionPool, parse_url
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from stream_events.conf import EMBEDDED, Settings, get_settings
+from stream_events.embedded import EmbeddedConnection
+from stream_events.exceptions import ConfigurationError
+
+UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError)
+
+_REPLY_MARGIN = 5.0  # seconds beyond BLOCK before a silent server counts as gone
+_COMMAND_TIMEOUT = 5.0
+_INSPECT_TIMEOUT = 2.0
+_LATER = ("redis+sentinel", "rediss+sentinel", "sentinel", "redis+cluster", "rediss+cluster", "cluster")
+
+_shared: dict[str, tuple[Settings, redis.Redis]] = {}
+_mutex = threading.Lock()
+
+
+def publishing_client() -> redis.Redis:
+    """The client that requests publish with; no call on it takes longer than ``PUBLISH_TIMEOUT``."""
+    return _shared_client("publish")
+
+
+def inspecting_client() -> redis.Redis:
+    """The client that pages and commands look at Redis with; gives up after two seconds."""
+    return _shared_client("inspect")
+
+
+def reading_client(name: str, block: float) -> redis.Redis:
+    """A new client for reads that wait up to ``block`` seconds; the server knows its connections by ``name``."""
+    return make_client(get_settings(), timeout=block + _REPLY_MARGIN, client_name=name)
+
+
+def command_client() -> redis.Redis:
+    """A new client for the short commands of one consumer."""
+    return make_client(get_settings(), timeout=_COMMAND_TIMEOUT)
+
+
+def make_client(settings: Settings, *, timeout: float, client_name: str | None = None) -> redis.Redis:
+    """A client for ``settings.url`` that answers or fails within ``timeout`` seconds and returns bytes.
+
+    Raises ``ConfigurationError`` when the URL cannot be used. Connects with the first command, not here.
+    """
+    options = {
+        "max_connections": 2**31,  # one for each thread that publishes; redis-py refuses the 101st
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        **settings.options,
+        **parse(settings.url),
+        "client_name": client_name,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": min(timeout, _COMMAND_TIMEOUT),
+        "retry": Retry(NoBackoff(), 0),
+        "decode_responses": False,  # one payload that is not UTF-8 must not stop a group
+    }
+    return redis.Redis(connection_pool=ConnectionPool(**options))
+
+
+def parse(url: str) -> dict[str, Any]:
+    """The connection arguments in ``url``; raises ``ConfigurationError`` that shows no password."""
+    scheme = url.partition("://")[0]
+    if scheme in _LATER:
+        raise ConfigurationError(f"{scheme}:// is not supported yet; use a redis://, rediss:// or unix:// URL.")
+    if url.startswith(EMBEDDED):
+        folder = unquote(urlsplit(url).path)
+        if not folder.startswith("/"):
+            raise ConfigurationError("The URL is embedded:// or embedded:///an/absolute/folder.")
+        return {"connection_class": EmbeddedConnection, "folder": Path(folder)}
+    try:
+        return dict(parse_url(url))  # type: ignore[no-untyped-call]
+    except ValueError as error:
+        raise ConfigurationError(
+            f"The Redis URL {safe_url(url)} cannot be used ({error}). Write redis://host:6379/0,"
+            " rediss://host:6379/0, unix:///path/to/redis.sock or embedded://."
+        ) from None
+
+
+def safe_url(url: str) -> str:
+    """``url`` for people to read, without user name, password and query."""
+    try:
+        parts = urlsplit(url)
+        host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        return "(unreadable)"
+    return f"{parts.scheme}://{host}{parts.path}" if parts.scheme else "(no scheme)"
+
+
+def explain(error: BaseException) -> str:
+    """What ``error`` says, in one line for people."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _shared_client(purpose: str) -> redis.Redis:
+    settings = get_settings()
+    known = _shared.get(purpose)
+    if known is not None and known[0] is settings:
+        return known[1]
+    with _mutex:
+        timeout = settings.publish_timeout if purpose == "publish" else _INSPECT_TIMEOUT
+        client = make_client(settings, timeout=timeout)
+        _shared[purpose] = (settings, client)
+    if known is not None:
+        known[1].close()
+    return client

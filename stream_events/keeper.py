@@ -1,0 +1,106 @@
+"""The process that keeps the embedded server for as long as any process of the project uses it.
+
+It runs as a script of its own, ``keeper.py BINARY SOCKET``, in the data folder, and imports nothing but the
+standard library. Users of the server hold a shared lock on ``users.lock``. The keeper waits for the exclusive
+lock on it, which the kernel grants when the last user has ended, however it ended; then it stops the server.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+START_TIMEOUT = 60.0  # seconds; a large append-only file takes a while to load
+STOP_TIMEOUT = 10.0
+CRASH_LOOP = 1.0  # a server that lived shorter than this is not started again
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None)
+
+
+class Server:
+    """The server process, started again when it crashes."""
+
+    def __init__(self, binary: str, path: str) -> None:
+        self.path = path
+        self.command = [
+            *(binary, "--port", "0", "--unixsocket", path, "--unixsocketperm", "700"),
+            *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
+            *("--logfile", "server.log"),
+        ]
+
+    def start(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603
+            self.command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
+        )
+
+    def wait_until_ready(self) -> bool:
+        while time.monotonic() - self.started < START_TIMEOUT:
+            if ask(self.path, "PING").startswith(b"+PONG"):
+                return True
+            if self.process.poll() is not None:
+                return False
+            time.sleep(0.01)
+        return False
+
+    def restart_after_crash(self, *_: object) -> None:
+        if self.process.poll() is None:
+            return
+        if time.monotonic() - self.started < CRASH_LOOP:
+            sys.exit(1)
+        self.start()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def ask(path: str, command: str) -> bytes:
+    """The first bytes of the server's answer, or nothing when no server listens at ``path``."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1.0)
+        connection.connect(path)
+        connection.sendall(f"*1\r\n${len(command)}\r\n{command}\r\n".encode())
+        return connection.recv(64)
+    return b""
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(binary: str, path: str) -> int:
+    """Start the server, say ``ready`` on standard output, and stop it when the last user has gone."""
+    ask(path, "SHUTDOWN")  # a server left behind by a keeper that was killed (not on Linux, see above)
+    server = Server(binary, path)
+    server.start()
+    if not server.wait_until_ready():
+        server.process.kill()
+        return 1
+    print("ready", flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    signal.signal(signal.SIGCHLD, server.restart_after_crash)
+    server.restart_after_crash()
+    with open("users.lock", "rb") as users:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        server.stop()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
