@@ -1,0 +1,5 @@
+"""Entries of a stream become calls of handlers."""
+
+from stream_events.consuming.consumer import Consumer
+
+__all__ = ["Consumer"]

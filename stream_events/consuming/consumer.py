@@ -1,0 +1,276 @@
+"""``Consumer``: reads one stream for one group and has its events handled, until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from django.db import close_old_connections, reset_queries
+
+from stream_events.conf import get_settings
+from stream_events.connections import UNAVAILABLE, command_client, explain, reading_client, safe_url
+from stream_events.consuming.dispatch import Dispatcher
+from stream_events.consuming.group import FIRST, Group, follows
+from stream_events.events import Entry
+from stream_events.exceptions import ConfigurationError, RedisUnavailableError
+from stream_events.keys import stream_key
+from stream_events.registry import handlers
+
+logger = logging.getLogger("stream_events")
+
+ACK_INTERVAL = 0.1  # seconds; what is finished is acknowledged at least this often
+SWEEP_INTERVAL = 5.0  # how often entries are looked for that another consumer left behind
+BACKOFF = (0.5, 1.0, 2.0, 5.0)  # between attempts to reach Redis
+WAKE_INTERVAL = 0.1
+
+START = "0-0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerOptions:
+    """How one consumer runs; None takes the setting of that name. Times are seconds."""
+
+    consumer: str = ""  # the beginning of its name in the group; the host's name when empty
+    count: int | None = None
+    block: float | None = None
+    create_from: str = FIRST  # where a group that does not exist yet begins
+    drain: bool = False  # end when everything that was there at the start is handled
+    max_events: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a consumer did: events started, and entries the group still holds after draining."""
+
+    handled: int
+    left: int
+
+
+class Consumer:
+    """Handles the events of ``stream`` for ``group`` with the handlers registered for them.
+
+    Options are the fields of ``ConsumerOptions``. Raises ``ConfigurationError`` when nothing is registered for
+    the group or any registration in the project is broken: an event must not be acknowledged because its
+    handler failed to load.
+    """
+
+    def __init__(self, stream: str, group: str, **options: Any) -> None:
+        self.options = ConsumerOptions(**options)
+        self.stream = stream
+        self.group = group
+        if handlers.problems:
+            raise ConfigurationError("\n".join(problem.text for problem in handlers.problems))
+        self.handlers = handlers.find(stream, group)
+        self.name = _unique_name(self.options.consumer)
+        settings = get_settings()
+        self._settings = settings
+        self._count = self.options.count or settings.count
+        self._block = self.options.block or settings.block
+        self._dispatcher = Dispatcher(stream, group, self.handlers)
+        self._group = Group(
+            stream_key(stream, settings.key_prefix),
+            group,
+            self.name,
+            reader=reading_client(self.name, self._block),
+            client=command_client(),
+        )
+        self._joined = False
+        self._stopping = False
+        self._stop_asked = threading.Event()
+        self._ended = threading.Event()
+        self._finished: list[str] = []  # handled, and not acknowledged yet
+        self._started = 0
+        self._outages = 0
+        self._cursor = START
+        self._next_sweep = self._deadline = 0.0
+        self._drain_to: str | None = None
+
+    def join(self) -> bool:
+        """Wait for Redis, and create the group if it is missing; True when it was created.
+
+        Returns False as well when ``stop`` was called meanwhile. With ``drain`` it does not wait, and raises
+        ``RedisUnavailableError``.
+        """
+        while not self._joined and not self._stopping:
+            try:
+                created = self._group.ensure(self.options.create_from)
+                self._drain_to = self._group.last_id() if self.options.drain else None
+            except redis.RedisError as error:
+                self._wait_out(error)
+            else:
+                self._joined = True
+                self._connected()
+                return created
+        return False
+
+    def run(self) -> Report:
+        """Handle events until ``stop`` is called or a limit of the options is reached.
+
+        Raises ``ConfigurationError`` for a key that is no stream and, with ``drain``, ``RedisUnavailableError``.
+        """
+        self._deadline = time.monotonic() + (self.options.max_seconds or float("inf"))
+        try:
+            self.join()
+            while not self._is_over():
+                self._step()
+            return Report(self._started, self._left())
+        finally:
+            self._ended.set()
+            self._leave()
+
+    def stop(self) -> None:
+        """Finish the entry that is being handled, hand back the rest, and return from ``run``.
+
+        May be called from a signal handler or another thread.
+        """
+        # A signal handler must not touch a lock that the interrupted code may hold; the thread may.
+        if not self._stopping:
+            self._stopping = True
+            threading.Thread(target=self._wake, name="stream_events-wake", daemon=True).start()
+
+    def _step(self) -> None:
+        try:
+            self._acknowledge()
+            batch = self._take_up() or self._read()
+        except redis.RedisError as error:
+            self._recover(error)
+            return
+        self._connected()
+        if batch:
+            self._handle(batch)
+
+    def _recover(self, error: redis.RedisError) -> None:
+        if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            self._wait_out(error)
+            return
+        try:
+            created = self._group.ensure()
+        except redis.RedisError as another:
+            self._wait_out(another)
+            return
+        if created:
+            logger.error(
+                "group_recreated stream=%s group=%s: it was gone; reading from the first entry",
+                *(self.stream, self.group),
+            )
+
+    def _take_up(self) -> list[Entry]:
+        """Entries that some consumer left pending, looked for at the start and every few seconds."""
+        if time.monotonic() < self._next_sweep:
+            return []
+        idle = self._settings.claim_idle
+        self._cursor, entries = self._group.take_up(idle, self._room(), self._cursor)
+        if self._cursor == START:
+            self._next_sweep = time.monotonic() + min(idle, SWEEP_INTERVAL)
+        if entries:
+            logger.warning(
+                "entries_taken_up stream=%s group=%s count=%s idle=%s",
+                self.stream,
+                self.group,
+                len(entries),
+                idle,
+            )
+        return entries
+
+    def _read(self) -> list[Entry]:
+        sweeping = self._cursor != START
+        wait = min(self._block, self._deadline - time.monotonic(), self._next_sweep - time.monotonic())
+        entries = self._group.read(self._room(), None if sweeping or self._drain_to or wait <= 0 else wait)
+        if self._drain_to and (not entries or not follows(self._drain_to, entries[-1].entry_id)):
+            self._drain_to = None
+        return entries
+
+    def _handle(self, batch: Sequence[Entry]) -> None:
+        close_old_connections()
+        reset_queries()
+        untouched = list(reversed(batch))
+        acknowledged = time.monotonic()
+        try:
+            while untouched and not self._stopping:
+                entry = untouched.pop()
+                self._started += 1
+                if self._dispatcher.dispatch(entry):
+                    self._finished.append(entry.entry_id)
+                if time.monotonic() - acknowledged > ACK_INTERVAL:
+                    self._try(self._acknowledge)
+                    acknowledged = time.monotonic()
+        finally:
+            self._try(self._acknowledge)
+            if untouched:
+                self._try(lambda: self._group.hand_back(untouched, self._settings.claim_idle))
+            close_old_connections()
+
+    def _acknowledge(self) -> None:
+        if self._finished:
+            self._group.ack(self._finished)
+            self._finished = []
+
+    def _is_over(self) -> bool:
+        if self._stopping or self._room() == 0 or time.monotonic() >= self._deadline:
+            return True
+        if not self.options.drain or self._drain_to or self._cursor != START:
+            return False
+        return self.options.max_seconds is None or self._left() == 0
+
+    def _room(self) -> int:
+        if self.options.max_events is None:
+            return self._count
+        return max(0, min(self._count, self.options.max_events - self._started))
+
+    def _left(self) -> int:
+        if not self.options.drain:
+            return 0
+        try:
+            return self._group.pending()
+        except UNAVAILABLE as error:
+            raise self._unavailable(error) from error
+
+    def _wait_out(self, error: Exception) -> None:
+        if self.options.drain and isinstance(error, UNAVAILABLE):
+            raise self._unavailable(error) from error
+        pause = BACKOFF[min(self._outages, len(BACKOFF) - 1)]
+        self._outages += 1
+        logger.warning(
+            "redis_unavailable url=%s error=%r: waiting, next attempt in %s s",
+            *(safe_url(self._settings.url), explain(error), pause),
+        )
+        self._stop_asked.wait(min(pause, max(0.0, self._deadline - time.monotonic())))
+
+    def _unavailable(self, error: Exception) -> RedisUnavailableError:
+        return RedisUnavailableError(f"Redis at {safe_url(self._settings.url)} cannot be reached: {explain(error)}")
+
+    def _connected(self) -> None:
+        if self._outages:
+            logger.warning("redis_available url=%s attempts=%s", safe_url(self._settings.url), self._outages)
+            self._outages = 0
+
+    def _leave(self) -> None:
+        self._try(self._acknowledge)
+        self._try(self._group.leave)
+
+    def _try(self, command: Callable[[], object]) -> None:
+        try:
+            command()
+        except redis.RedisError as error:
+            logger.warning("redis_failed stream=%s group=%s error=%r", self.stream, self.group, explain(error))
+
+    def _wake(self) -> None:
+        self._stop_asked.set()
+        logger.info("consumer_stopping stream=%s group=%s", self.stream, self.group)
+        while not self._ended.wait(WAKE_INTERVAL):
+            with contextlib.suppress(redis.RedisError):
+                self._group.wake()
+
+
+def _unique_name(prefix: str) -> str:
+    return f"{prefix or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -1,0 +1,194 @@
+"""``manage.py runconsumer STREAM GROUP``: handle the events of a stream until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import platform
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import django
+import redis
+from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
+
+from stream_events import __version__
+from stream_events.conf import get_settings, is_debug, settings_module
+from stream_events.connections import safe_url
+from stream_events.consuming import Consumer
+from stream_events.exceptions import ConfigurationError, EmbeddedServerError, RedisUnavailableError
+from stream_events.management import reloader
+from stream_events.operations.inspection import group_state, server_version
+
+PARTIAL = 3
+UNAVAILABLE = 69
+CONFIGURATION = 78
+ABORTED = 130
+
+POSITIONS = {"earliest": "0", "latest": "$"}
+LEVELS = {0: logging.ERROR, 1: logging.INFO, 2: logging.INFO, 3: logging.DEBUG}
+
+
+class Command(BaseCommand):
+    help = "Handles the events of STREAM with the handlers registered for GROUP, until told to stop."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("stream")
+        parser.add_argument("group")
+        parser.add_argument(
+            "--consumer",
+            default="",
+            metavar="PREFIX",
+            help="beginning of the consumer's name (default: the host)",
+        )
+        parser.add_argument("--count", type=_positive_int, metavar="N", help="entries per read, at most")
+        parser.add_argument("--block", type=_seconds, metavar="S", help="seconds that one read waits for entries")
+        parser.add_argument(
+            "--create-from",
+            default="earliest",
+            metavar="earliest|latest|ID",
+            help="where a group that does not exist yet begins; an existing one is never moved",
+        )
+        parser.add_argument(
+            "--drain",
+            action="store_true",
+            help="handle what is there and end; exit code 3 if entries are left",
+        )
+        parser.add_argument("--max-events", type=_positive_int, metavar="N", help="end after N events")
+        parser.add_argument("--max-seconds", type=_seconds, metavar="S", help="end after S seconds")
+        parser.add_argument(
+            "--reload",
+            action=argparse.BooleanOptionalAction,
+            help="restart when code changes (default: under DEBUG, unless the run has an end)",
+        )
+
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        """Run the system checks; a failure is a matter of configuration."""
+        try:
+            super().check(*args, **kwargs)
+        except SystemCheckError as error:
+            raise CommandError(str(error), returncode=CONFIGURATION) from error
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._run(options)
+        except (ConfigurationError, EmbeddedServerError) as error:
+            raise CommandError(str(error), returncode=CONFIGURATION) from error
+        except RedisUnavailableError as error:
+            raise CommandError(str(error), returncode=UNAVAILABLE) from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped at once; the entry in hand stays pending.", returncode=ABORTED) from None
+
+    def _run(self, options: dict[str, Any]) -> None:
+        consumer = Consumer(
+            options["stream"],
+            options["group"],
+            create_from=POSITIONS.get(options["create_from"], options["create_from"]),
+            **{name: options[name] for name in ("consumer", "count", "block", "drain", "max_events", "max_seconds")},
+        )
+        if _wants_reload(options) and not reloader.is_child():
+            sys.exit(reloader.run_child_forever())
+        code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
+        with _logging_to(self.stderr, options["verbosity"]), _stopped_by_signals(consumer):
+            created = consumer.join()
+            if options["verbosity"] > 0:
+                self._banner(consumer, created)
+            report = consumer.run()
+        if code_changed():
+            sys.exit(reloader.RELOAD)
+        if report.left:
+            raise CommandError(f"{report.left} entries of the group are still pending.", returncode=PARTIAL)
+
+    def _banner(self, consumer: Consumer, created: bool) -> None:
+        """Say what runs where, once Redis has answered."""
+        version = server = "?"
+        state = None
+        with contextlib.suppress(redis.RedisError):
+            server = server_version()
+            state = group_state(consumer.stream, consumer.group)
+        version = f"stream_events {__version__} · Django {django.get_version()} · Python {platform.python_version()}"
+        lines = [
+            f"{version} · settings {settings_module()}",
+            f"  redis     {safe_url(get_settings().url)} ({server})",
+            f"  consumer  {consumer.name}",
+            f"  {consumer.stream}  group {consumer.group}{' (created now)' if created else ''}"
+            f"  handlers {len(consumer.handlers)}"
+            + (f"  lag {'unknown' if state.lag is None else state.lag}  pending {state.pending}" if state else ""),
+            *(f"    {handler.name}" for handler in consumer.handlers),
+            "Consuming. Quit with CONTROL-C.",
+        ]
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(consumer: Consumer) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM stop ``consumer``, and the second one stop everything at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: set[int] = set()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # Under the reloader a Ctrl-C comes twice: from the terminal, and from the parent as SIGTERM.
+        if number in seen or (seen and not reloader.is_child()):
+            raise KeyboardInterrupt
+        seen.add(number)
+        consumer.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _logging_to(stream: Any, verbosity: int) -> Iterator[None]:
+    """Show the package's log where the project has not set up any logging."""
+    logger = logging.getLogger("stream_events")
+    if logger.hasHandlers():
+        yield
+        return
+    handler = logging.StreamHandler(getattr(stream, "_out", stream))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(LEVELS[verbosity])
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def _wants_reload(options: dict[str, Any]) -> bool:
+    chosen = options["reload"]
+    ends_by_itself = options["drain"] or options["max_events"] or options["max_seconds"]
+    return bool(chosen if chosen is not None else is_debug() and not ends_by_itself)
+
+
+def _positive_int(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
