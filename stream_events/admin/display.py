@@ -1,0 +1,36 @@
+"""How numbers and times look on the pages."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+
+
+def number(value: int) -> str:
+    """``value`` with the separators of the active language."""
+    return formats.number_format(value, use_l10n=True, force_grouping=True)
+
+
+def moment(value: datetime) -> SafeString:
+    """How long ago ``value`` was, with the exact local time behind it."""
+    local = timezone.localtime(value)
+    exact = formats.date_format(local, "DATETIME_FORMAT")
+    ago = _("%s ago") % timesince(value) if value <= timezone.now() else exact
+    return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, ago)
+
+
+def duration(value: timedelta) -> str:
+    """``value`` in its two largest units, such as “4 min 12 s”."""
+    seconds = int(value.total_seconds())
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    parts = [(days, _("d")), (hour, _("h")), (minute, _("min")), (second, _("s"))]
+    while len(parts) > 1 and not parts[0][0]:
+        parts.pop(0)
+    return " ".join(f"{amount} {unit}" for amount, unit in parts[:2])

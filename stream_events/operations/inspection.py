@@ -1,0 +1,161 @@
+"""What Redis holds: streams, their groups, and what is pending. Every look is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+
+from stream_events.conf import get_settings
+from stream_events.connections import inspecting_client
+from stream_events.events import PAYLOAD, entry_time
+from stream_events.keys import stream_key
+from stream_events.publishing.publisher import publishers
+from stream_events.registry import handlers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupState:
+    """One consumer group. ``lag`` is None where Redis does not know it: before 7.0, and after deletions."""
+
+    stream: str
+    name: str
+    pending: int = 0
+    lag: int | None = None
+    consumers: int = 0
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamState:
+    """One stream and its groups, registered ones included that Redis has not seen yet."""
+
+    name: str
+    exists: bool
+    length: int = 0
+    last_entry_at: datetime | None = None
+    groups: tuple[GroupState, ...] = ()
+    problem: str = ""  # why Redis would not tell, such as a key that holds no stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingState:
+    """One entry that was handed to a consumer and not acknowledged; ``payload`` is None once it was trimmed."""
+
+    entry_id: str
+    at: datetime
+    consumer: str
+    idle: timedelta
+    delivery_count: int
+    payload: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingPage:
+    """A page of the pending list, oldest first; ``after`` is where the next one begins."""
+
+    entries: tuple[PendingState, ...]
+    total: int
+    after: str | None
+
+
+def known_streams() -> list[str]:
+    """Streams that this project publishes to or handles."""
+    declared = {publisher.stream for publisher in publishers}
+    return sorted(declared | {stream for stream, _ in handlers.groups()})
+
+
+def server_version() -> str:
+    """Name and version of the server; Valkey reports its own beside the Redis version it is compatible with."""
+    info = inspecting_client().info("server")
+    name = str(info.get("server_name", "redis"))
+    return f"{name} {info.get(f'{name}_version', info['redis_version'])}"
+
+
+def stream_states(streams: Iterable[str]) -> list[StreamState]:
+    """The state of ``streams``, in one round trip."""
+    names = list(streams)
+    prefix = get_settings().key_prefix
+    pipeline = inspecting_client().pipeline(transaction=False)
+    for name in names:
+        pipeline.xinfo_stream(stream_key(name, prefix))
+        pipeline.xinfo_groups(stream_key(name, prefix))
+    replies = pipeline.execute(raise_on_error=False)
+    return [_stream_state(name, *replies[2 * at : 2 * at + 2]) for at, name in enumerate(names)]
+
+
+def group_state(stream: str, group: str) -> GroupState:
+    """The state of one group of ``stream``."""
+    groups = stream_states([stream])[0].groups
+    missing = GroupState(stream=stream, name=group, exists=False)
+    return next((state for state in groups if state.name == group), missing)
+
+
+def pending_page(stream: str, group: str, *, after: str = "", size: int = 100) -> PendingPage:
+    """Up to ``size`` pending entries of ``group`` that follow the entry id ``after``.
+
+    Costs what it shows, however long the list is. A group that is not there has an empty page.
+    """
+    client = inspecting_client()
+    key = stream_key(stream, get_settings().key_prefix)
+    try:
+        total = int(client.xpending(key, group)["pending"])
+        start = f"({after}" if after else "-"
+        rows = client.xpending_range(key, group, start, "+", size + 1)
+    except redis.ResponseError as error:
+        if str(error).startswith("NOGROUP"):
+            return PendingPage(entries=(), total=0, after=None)
+        raise
+    shown = rows[:size]
+    pipeline = client.pipeline(transaction=False)
+    for row in shown:
+        pipeline.xrange(key, row["message_id"], row["message_id"])
+    entries = tuple(_pending_state(row, found) for row, found in zip(shown, pipeline.execute(), strict=True))
+    return PendingPage(entries=entries, total=total, after=entries[-1].entry_id if len(rows) > size else None)
+
+
+def _stream_state(name: str, info: Any, groups: Any) -> StreamState:
+    registered = {group for stream, group in handlers.groups() if stream == name}
+    if isinstance(info, redis.ResponseError):
+        absent = "no such key" in str(info)
+        missing = tuple(GroupState(stream=name, name=one, exists=False) for one in sorted(registered))
+        return StreamState(name=name, exists=False, groups=missing, problem="" if absent else str(info))
+    if isinstance(groups, Exception):
+        groups = []
+    found = {state.name: state for state in (_group_state(name, group) for group in groups)}
+    for one in registered - found.keys():
+        found[one] = GroupState(stream=name, name=one, exists=False, lag=info["length"])
+    last_id = info["last-generated-id"].decode()
+    return StreamState(
+        name=name,
+        exists=True,
+        length=info["length"],
+        last_entry_at=None if last_id == "0-0" else entry_time(last_id),
+        groups=tuple(found[one] for one in sorted(found)),
+    )
+
+
+def _group_state(stream: str, group: dict[str, Any]) -> GroupState:
+    return GroupState(
+        stream=stream,
+        name=group["name"].decode("utf-8", "replace"),
+        pending=group["pending"],
+        lag=group.get("lag"),
+        consumers=group["consumers"],
+    )
+
+
+def _pending_state(row: dict[str, Any], found: list[tuple[bytes, dict[bytes, bytes]]]) -> PendingState:
+    entry_id = row["message_id"].decode()
+    payload = found[0][1].get(PAYLOAD.encode(), b"").decode("utf-8", "replace") if found else None
+    return PendingState(
+        entry_id=entry_id,
+        at=entry_time(entry_id),
+        consumer=row["consumer"].decode("utf-8", "replace"),
+        idle=timedelta(milliseconds=row["time_since_delivered"]),
+        delivery_count=row["times_delivered"],
+        payload=payload,
+    )
