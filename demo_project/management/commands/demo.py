@@ -1,0 +1,145 @@
+"""``manage.py demo``: the whole thing at work on this machine, until Ctrl-C."""
+
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from demo_project.billing.models import Invoice
+from demo_project.shop.models import Order
+from stream_events.conf import get_settings
+from stream_events.connections import parse
+from stream_events.embedded import EmbeddedServer
+
+USERNAME = PASSWORD = "admin"
+CUSTOMERS = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances")
+PRODUCTS = (("Tea", "4.20"), ("Kettle", "39.00"), ("Cup", "7.50"), ("Honey", "6.80"))
+STOP_TIMEOUT = 15  # seconds that a process gets to end
+
+
+class Command(BaseCommand):
+    help = "Runs a web server, a consumer and a trickle of orders on the embedded server. Ctrl-C ends it all."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="where the web server listens (default: 8000)")
+        parser.add_argument("--interval", type=float, default=5.0, help="seconds between two orders (default: 5)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        port = options["port"]
+        if _is_taken(port):
+            raise CommandError(f"Port {port} is in use; choose another one with --port.")
+        call_command("migrate", verbosity=0)
+        _make_admin()
+        self._say(
+            f"Admin      http://127.0.0.1:{port}/admin/   user {USERNAME}, password {PASSWORD}",
+            "Look at    Stream events › Streams, Pending entries; Shop › Orders; Billing › Invoices",
+            "Try        save an order without lines: its event stays pending, because it cannot be invoiced",
+            "Everything runs on this machine. Quit with CONTROL-C.",
+        )
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
+        with (
+            self._process("web", "runserver", "--noreload", f"127.0.0.1:{port}") as web,
+            self._process("billing", "runconsumer", "orders", "billing", "--no-reload") as billing,
+        ):
+            try:
+                self._trickle(options["interval"], {"web server": web, "consumer": billing})
+            except KeyboardInterrupt:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on it only takes a moment
+                self._say("Stopping.")
+        _leave_embedded_server()
+        self._say("Everything has stopped.")
+
+    def _trickle(self, interval: float, processes: dict[str, subprocess.Popen[str]]) -> None:
+        while True:
+            for name, process in processes.items():
+                if process.poll() is not None:
+                    raise CommandError(f"The {name} has ended with code {process.returncode}.")
+            order = _place_order()
+            time.sleep(interval)
+            self._say(f"shop     | {order}: {'invoiced' if _is_invoiced(order) else 'waiting for its invoice'}")
+
+    @contextmanager
+    def _process(self, name: str, *command: str) -> Iterator[subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            [sys.executable, "-u", sys.argv[0], *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # a terminal's Ctrl-C is for us; we then stop the others in order
+        )
+        assert process.stdout is not None
+        printer = threading.Thread(target=self._print, args=(name, process.stdout), daemon=True)
+        printer.start()
+        try:
+            yield process
+        finally:
+            _end(process)
+            printer.join(STOP_TIMEOUT)
+
+    def _print(self, name: str, output: IO[str]) -> None:
+        with output:
+            for line in output:
+                self._say(f"{name:8} | {line.rstrip()}")
+
+    def _say(self, *lines: str) -> None:
+        self.stdout.write("\n".join(lines))
+        self.stdout.flush()
+
+
+def _make_admin() -> None:
+    user, _ = get_user_model().objects.get_or_create(username=USERNAME)
+    user.is_staff = user.is_superuser = True
+    if not user.check_password(PASSWORD):
+        user.set_password(PASSWORD)
+    user.save()
+
+
+def _place_order() -> Order:
+    with transaction.atomic():
+        order = Order.objects.create(number=f"A{time.time_ns() // 1_000_000}", customer=random.choice(CUSTOMERS))
+        for product, price in random.sample(PRODUCTS, k=random.randint(1, 3)):
+            order.lines.create(product=product, unit_price=price, quantity=random.randint(1, 4))
+    return order
+
+
+def _is_invoiced(order: Order) -> bool:
+    return Invoice.objects.filter(order_number=order.number).exists()
+
+
+def _leave_embedded_server() -> None:
+    folder = parse(get_settings().url).get("folder")
+    if folder is None:
+        return
+    server = EmbeddedServer(folder)
+    server.release()
+    deadline = time.monotonic() + STOP_TIMEOUT
+    while server.socket.exists() and time.monotonic() < deadline:  # it stays if somebody else uses it
+        time.sleep(0.05)
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
