@@ -6,6 +6,8 @@ The public names are resolved on first use, so that importing the package import
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from stream_events.version import VERSION
+
 if TYPE_CHECKING:
     from stream_events.events import Event
     from stream_events.exceptions import StreamEventsError
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from stream_events.registry import handler, handlers
 
 __all__ = ["Event", "StreamEventsError", "StreamPublisher", "handler", "handlers"]
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "Event": "stream_events.events",

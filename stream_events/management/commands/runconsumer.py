@@ -17,13 +17,13 @@ import django
 import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 
-from stream_events import __version__
 from stream_events.conf import get_settings, is_debug, settings_module
 from stream_events.connections import safe_url
 from stream_events.consuming import Consumer
 from stream_events.exceptions import ConfigurationError, EmbeddedServerError, RedisUnavailableError
 from stream_events.management import reloader
 from stream_events.operations.inspection import group_state, server_version
+from stream_events.version import VERSION
 
 PARTIAL = 3
 UNAVAILABLE = 69
@@ -111,7 +111,7 @@ class Command(BaseCommand):
         with contextlib.suppress(redis.RedisError):
             server = server_version()
             state = group_state(consumer.stream, consumer.group)
-        version = f"stream_events {__version__} · Django {django.get_version()} · Python {platform.python_version()}"
+        version = f"stream_events {VERSION} · Django {django.get_version()} · Python {platform.python_version()}"
         lines = [
             f"{version} · settings {settings_module()}",
             f"  redis     {safe_url(get_settings().url)} ({server})",

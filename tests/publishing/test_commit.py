@@ -1,0 +1,210 @@
+"""When events leave: after the commit on the right database, together, and only those that survived."""
+
+import contextlib
+
+import pytest
+import redis
+from django.db import connections, transaction
+from django.test import TestCase, override_settings
+
+from tests.shop.models import Order, Parcel
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+
+
+class Rollback(Exception):
+    pass
+
+
+@contextlib.contextmanager
+def rolled_back(using=None):
+    with contextlib.suppress(Rollback), transaction.atomic(using=using):
+        yield
+        raise Rollback
+
+
+@pytest.fixture
+def numbers(entries):
+    return lambda: [event["data"]["number"] for event in entries("orders")]
+
+
+@pytest.fixture
+def reads(server):
+    """How often the server has read from its clients since the last call."""
+    Order.objects.create(number="connects")
+    server.flushall()
+    last = 0
+
+    def count():
+        nonlocal last
+        now = server.info("stats")["total_reads_processed"]
+        before, last = last, now
+        return now - before - 1  # our own command
+
+    count()
+    return count
+
+
+def test_nothing_leaves_before_the_commit(numbers):
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        assert numbers() == []
+    assert numbers() == ["A1"]
+
+
+def test_autocommit_leaves_at_once(numbers):
+    Order.objects.create(number="A1")
+    assert numbers() == ["A1"]
+
+
+def test_a_rolled_back_transaction_publishes_nothing_ever(numbers):
+    with rolled_back():
+        Order.objects.create(number="A1")
+    with transaction.atomic():
+        Order.objects.create(number="A2")
+    assert numbers() == ["A2"]
+
+
+def test_a_rolled_back_savepoint_takes_itself_back_and_nothing_else(numbers):
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        with rolled_back():
+            Order.objects.create(number="B1")
+            with transaction.atomic():
+                Order.objects.create(number="B2")
+        with transaction.atomic():
+            Order.objects.create(number="A2")
+            with rolled_back():
+                Order.objects.create(number="B3")
+        Order.objects.create(number="A3")
+    assert numbers() == ["A1", "A2", "A3"]
+
+
+def test_a_savepoint_rolled_back_at_the_end_publishes_nothing(numbers):
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        with rolled_back():
+            Order.objects.create(number="B1")
+    assert numbers() == ["A1"]
+
+
+def test_one_transaction_is_one_pipeline_on_the_server(reads, entries):
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        with transaction.atomic():
+            Order.objects.create(number="A2")
+        with rolled_back():
+            Order.objects.create(number="B1")
+        Parcel.objects.create(name="p")
+        with transaction.atomic():
+            Order.objects.create(number="A3")
+    assert reads() == 1
+    assert [event["data"]["number"] for event in entries("orders")] == ["A1", "A2", "A3"]
+    assert len(entries("tracked")) == 1
+
+
+def test_a_hundred_savepoints_are_one_pipeline_on_the_server(reads):
+    with transaction.atomic():
+        for number in range(100):
+            with transaction.atomic():
+                Order.objects.create(number=number)
+    assert reads() <= 2  # the server reads 16 KB at a time
+
+
+def test_each_database_publishes_on_its_own_commit(numbers):
+    with transaction.atomic(using="default"):
+        Order.objects.create(number="A1")
+        with transaction.atomic(using="other"):
+            Order.objects.using("other").create(number="A2")
+        assert numbers() == ["A2"]
+        with rolled_back(using="other"):
+            Order.objects.using("other").create(number="B1")
+    assert numbers() == ["A2", "A1"]
+
+
+def test_an_instance_publishes_its_verbs_on_its_own_database(numbers):
+    order = Order.objects.using("other").create(number="A1")
+    with transaction.atomic(using="default"), rolled_back(using="other"):
+        order.events.publish("paid")
+    assert numbers() == ["A1"]
+
+
+def test_events_published_while_others_are_leaving_come_after_them(numbers):
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        transaction.on_commit(lambda: Order.objects.create(number="C1"))
+        Order.objects.create(number="A2")
+    assert numbers() == ["A1", "A2", "C1"]
+
+
+def test_somebody_elses_failing_callback_after_ours_loses_nothing(numbers):
+    def fail():
+        raise Rollback
+
+    with contextlib.suppress(Rollback), transaction.atomic():
+        Order.objects.create(number="A1")
+        transaction.on_commit(fail)
+        Order.objects.create(number="A2")
+    assert numbers() == ["A1", "A2"]
+
+
+def test_manual_transaction_management_is_refused_as_django_refuses_it(entries):
+    connection = connections["default"]
+    connection.set_autocommit(False)
+    try:
+        with pytest.raises(transaction.TransactionManagementError, match="manual"):
+            Order.objects.create(number="A1")
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
+
+
+class TestInsideATestCase:
+    """Callbacks that a test runs by hand send what they were registered for, and nothing else."""
+
+    @pytest.mark.django_db(transaction=False)
+    def test_only_captured_events_leave(self, numbers):
+        Order.objects.create(number="before")
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            Order.objects.create(number="A1")
+            Order.objects.create(number="A2")
+        assert numbers() == ["A1", "A2"]
+
+    @pytest.mark.django_db(transaction=False)
+    def test_nothing_leaves_without_capturing(self, numbers):
+        Order.objects.create(number="A1")
+        assert numbers() == []
+
+
+class TestRedisFails:
+    @pytest.fixture(autouse=True)
+    def _nobody_listens(self, settings):
+        settings.STREAM_EVENTS = {"URL": "redis://127.0.0.1:1/0", "PUBLISH_TIMEOUT": 0.1}
+
+    def test_the_write_stands_and_the_log_names_the_event(self, caplog):
+        with transaction.atomic():
+            order = Order.objects.create(number="secret number")
+        assert Order.objects.count() == 1
+        assert f"event_not_published stream=orders event='shop.order:{order.pk} create'" in caplog.text
+        assert "secret number" not in caplog.text
+
+    def test_raise_raises_after_the_commit(self, settings):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ON_FAILURE": "raise"}
+        with pytest.raises(redis.ConnectionError), transaction.atomic():
+            Order.objects.create(number="A1")
+        assert Order.objects.count() == 1
+
+
+def test_an_entry_that_redis_refuses_is_logged_and_keeps_no_other_back(server, entries, caplog):
+    server.set("t:orders", "no stream")
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        Parcel.objects.create(name="p")
+    assert len(entries("tracked")) == 1
+    assert "WRONGTYPE" in caplog.text
+
+
+def test_a_prefix_is_put_before_the_key(server, settings):
+    with override_settings(STREAM_EVENTS={**settings.STREAM_EVENTS, "KEY_PREFIX": "app:"}):
+        Order.objects.create(number="A1")
+    assert server.keys() == [b"app:orders"]

@@ -1,0 +1,110 @@
+"""Models of every shape that a publisher can be on."""
+
+import uuid
+
+from django.db import models
+
+from stream_events import StreamPublisher
+
+
+class Customer(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    name = models.CharField(max_length=50)
+
+    events = StreamPublisher("customers")
+
+
+class Order(models.Model):
+    number = models.CharField(max_length=20)
+    status = models.CharField(max_length=20, default="placed")
+    total = models.DecimalField(max_digits=8, decimal_places=2, default=0)
+    quantity = models.IntegerField(default=1)
+    customer = models.ForeignKey(Customer, models.CASCADE, null=True)
+    receipt = models.FileField(blank=True)
+    due = models.DateTimeField(null=True)
+    notes = models.JSONField(default=dict)
+    secret = models.CharField(max_length=20, blank=True)
+
+    events = StreamPublisher(
+        "orders", fields=["number", "status", "total", "quantity", "customer", "receipt", "due", "notes"]
+    )
+
+
+class RushOrder(Order):
+    class Meta:
+        proxy = True
+
+
+class Tracked(models.Model):
+    name = models.CharField(max_length=20)
+
+    events = StreamPublisher("tracked", fields=["name"])
+
+    class Meta:
+        abstract = True
+
+
+class Parcel(Tracked):
+    pass
+
+
+class Letter(Tracked):
+    events = StreamPublisher("letters")
+
+
+class Silent(Tracked):
+    events = None
+
+
+class PlainMixin:
+    changes = StreamPublisher("mixed")
+
+
+class Mixed(PlainMixin, models.Model):
+    name = models.CharField(max_length=20)
+
+
+class Place(models.Model):
+    name = models.CharField(max_length=20)
+
+    events = StreamPublisher("places", fields=["name"])
+
+
+class Restaurant(Place):
+    stars = models.IntegerField(default=0)
+
+    events = StreamPublisher("restaurants", fields=["stars"])
+
+
+class Bar(Place):
+    happy_hour = models.IntegerField(default=17)
+
+
+class Shelf(models.Model):
+    """Publishes creations only, and keeps its fast deletes."""
+
+    name = models.CharField(max_length=20)
+
+    events = StreamPublisher("shelves", actions=["create"])
+
+
+class Quiet(models.Model):
+    """No publisher at all."""
+
+    name = models.CharField(max_length=20)
+
+
+class Coordinate(models.Model):
+    pk = models.CompositePrimaryKey("x", "y")
+    x = models.IntegerField()
+    y = models.IntegerField()
+
+    events = StreamPublisher("coordinates")
+
+
+class Blob(models.Model):
+    """Has a field that JSON cannot carry."""
+
+    content = models.BinaryField()
+
+    events = StreamPublisher("blobs", fields=["content"])

@@ -1,0 +1,136 @@
+import pytest
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.db import models
+from django.test import override_settings
+from django.test.utils import isolate_apps
+
+from stream_events import StreamPublisher, checks
+from stream_events.publishing.publisher import publishers
+
+
+def ids(messages):
+    return [message.id for message in messages]
+
+
+def on_order(event):
+    pass
+
+
+def broken():
+    pass
+
+
+def test_the_project_of_the_tests_is_clean():
+    call_command("check")
+    assert not [message for message in run_checks() if message.id.startswith("stream_events")]
+
+
+def test_ids_are_unique():
+    found = [value for value in vars(checks).values() if str(value).startswith("stream_events.")]
+    assert len(found) == len(set(found)) >= 8
+
+
+@override_settings(STREAM_EVENTS={"CUONT": 1})
+def test_an_unknown_setting_is_an_error_with_the_closest_name():
+    (message,) = checks.check_settings(None)
+    assert message.id == checks.UNKNOWN_SETTING
+    assert "COUNT" in message.hint
+
+
+@pytest.mark.parametrize("setting", [{"COUNT": "many"}, {"URL": "http://x"}, {"URL": "redis+cluster://x"}, "x"])
+def test_a_value_that_cannot_be_used_is_an_error(setting):
+    with override_settings(STREAM_EVENTS=setting):
+        assert ids(checks.check_settings(None)) == [checks.BAD_SETTING]
+
+
+def test_a_broken_registration_is_an_error_with_a_hint(registry):
+    registry.register(broken, stream="orders", group="billing")
+    (message,) = run_checks(tags=["stream_events"])
+    assert message.id == checks.BAD_HANDLER
+    assert "def handler(event)" in message.hint
+
+
+@pytest.mark.parametrize(
+    ("obj_type", "expected"),
+    [("shop.order", []), ("shop.oder", [checks.UNKNOWN_OBJECT_TYPE]), ("order", [checks.UNKNOWN_OBJECT_TYPE])],
+)
+def test_a_type_of_this_project_that_does_not_exist_is_a_warning(registry, obj_type, expected):
+    registry.register(on_order, stream="orders", group="billing", obj_type=obj_type)
+    assert ids(checks.check_handlers(None)) == expected
+
+
+def test_a_type_of_another_project_is_none(registry):
+    registry.register(on_order, stream="orders", group="billing", obj_type="warehouse.parcel")
+    assert checks.check_handlers(None) == []
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Leaves the publishers made in the test as the only ones."""
+    from stream_events.publishing import publisher
+
+    found = set()
+    monkeypatch.setattr(publisher, "publishers", found)
+    monkeypatch.setattr(checks, "publishers", found)
+    return found
+
+
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize("field", ["nubmer", "customers", "label"])
+def test_a_published_name_that_is_no_field_is_an_error(only, field):
+    class Thing(models.Model):
+        customers = models.ManyToManyField("shop.Thing")
+        events = StreamPublisher("things", fields=[field])
+
+        class Meta:
+            app_label = "shop"
+
+        @property
+        def label(self):
+            return ""
+
+    (message,) = checks.check_publishers(None)
+    assert message.id == checks.BAD_PUBLISHER_FIELD
+    assert field in message.msg
+
+
+@isolate_apps("tests.shop")
+def test_a_field_that_sounds_secret_is_a_warning(only):
+    class Account(models.Model):
+        api_token = models.CharField(max_length=10)
+        events = StreamPublisher("accounts", fields=["api_token"])
+
+        class Meta:
+            app_label = "shop"
+
+    assert ids(checks.check_publishers(None)) == [checks.SENSITIVE_FIELD]
+
+
+@isolate_apps("tests.shop")
+def test_a_publisher_hidden_by_a_related_name_is_an_error(only):
+    class Concert(models.Model):
+        events = StreamPublisher("concerts")
+
+        class Meta:
+            app_label = "shop"
+
+    class Ticket(models.Model):
+        concert = models.ForeignKey(Concert, models.CASCADE, related_name="events")
+
+        class Meta:
+            app_label = "shop"
+
+    (message,) = checks.check_publishers(None)
+    assert message.id == checks.PUBLISHER_HIDDEN
+    assert "related_name" in message.hint
+
+
+def test_deployment_warns_about_the_embedded_server():
+    assert ids(checks.check_deployment(None)) == [checks.EMBEDDED_IN_PRODUCTION]
+    with override_settings(STREAM_EVENTS={"URL": "redis://cache"}):
+        assert checks.check_deployment(None) == []
+
+
+def test_publishers_of_the_tests_are_known():
+    assert {"orders", "users", "tracked"} <= {publisher.stream for publisher in publishers}

@@ -1,0 +1,44 @@
+import subprocess
+import sys
+
+import pytest
+
+import stream_events
+
+
+def run_python(code):
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_importing_the_package_imports_neither_django_nor_redis():
+    code = "import stream_events, sys; print([m for m in ('django', 'redis') if m in sys.modules])"
+    assert run_python(code).stdout == "[]\n"
+
+
+def test_the_registry_and_events_need_no_django_settings():
+    done = run_python(
+        "from stream_events import Event, StreamEventsError, StreamPublisher, handler, handlers\n"
+        "handler('orders', group='billing')(print)\n"
+        "StreamPublisher('orders')\n"
+        "import sys; print([one.name for one in handlers])"
+    )
+    assert done.stdout == "['builtins.print']\n", done.stderr
+
+
+@pytest.mark.parametrize("name", stream_events.__all__)
+def test_public_names_resolve_and_say_what_they_are(name):
+    assert getattr(stream_events, name).__doc__
+    assert name in dir(stream_events)
+
+
+def test_other_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        stream_events.nothing  # noqa: B018
+
+
+def test_every_error_says_what_it_means():
+    from stream_events import exceptions
+
+    errors = [value for value in vars(exceptions).values() if isinstance(value, type)]
+    assert len(errors) > 4
+    assert all(issubclass(error, exceptions.StreamEventsError) and error.__doc__ for error in errors)
