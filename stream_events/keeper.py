@@ -34,8 +34,7 @@ class Server:
         ]
 
     def start(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        self._remove_socket()
         self.started = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603
             self.command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent
@@ -58,12 +57,18 @@ class Server:
         self.start()
 
     def stop(self) -> None:
+        """End the server in good order, and leave no socket behind."""
         self.process.terminate()
         try:
             self.process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._remove_socket()
+
+    def _remove_socket(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
 
 
 def ask(path: str, command: str) -> bytes:
@@ -87,7 +92,7 @@ def main(binary: str, path: str) -> int:
     server = Server(binary, path)
     server.start()
     if not server.wait_until_ready():
-        server.process.kill()
+        server.stop()
         return 1
     print("ready", flush=True)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -97,8 +102,6 @@ def main(binary: str, path: str) -> int:
         fcntl.flock(users, fcntl.LOCK_EX)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         server.stop()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
     return 0
 
 
