@@ -86,9 +86,13 @@ class Group:
             by_count.setdefault(entry.delivery_count - 1, []).append(entry.entry_id)
         for count, entry_ids in by_count.items():
             for chunk in _chunks(entry_ids):
-                self._client.execute_command(  # type: ignore[no-untyped-call]
-                    *("XCLAIM", self.key, self.name, self.consumer, 0, *chunk),
-                    *("IDLE", round(idle * 1000), "RETRYCOUNT", count, "JUSTID"),
+                self._client.xclaim(
+                    *(self.key, self.name, self.consumer),
+                    min_idle_time=0,
+                    message_ids=list(chunk),
+                    idle=round(idle * 1000),
+                    retrycount=count,
+                    justid=True,
                 )
 
     def last_id(self) -> str:
