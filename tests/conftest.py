@@ -81,6 +81,7 @@ class Project:
         self.url = f"embedded://{folder / 'embedded'}"
         self.environment = {
             **os.environ,
+            "DJANGO_SETTINGS_MODULE": "demo_project.settings",
             "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
             "REDIS_URL": self.url,
             "PYTHONWARNINGS": "error",

@@ -91,9 +91,5 @@ class _signals_go_to:
 
 def _wait_for_change(since: float) -> None:
     sys.stderr.write("The consumer does not start with the code as it is; waiting for a file to change.\n")
-    seen = dict(autoreload.StatReloader().snapshot_files())
-    while True:
+    while not any(changed > since for _, changed in autoreload.StatReloader().snapshot_files()):
         time.sleep(_POLL)
-        now = dict(autoreload.StatReloader().snapshot_files())
-        if any(mtime > max(since, seen.get(path, 0)) for path, mtime in now.items()):
-            return
