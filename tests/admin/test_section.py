@@ -1,0 +1,111 @@
+"""The section as a whole: permissions, other sites, other commands, and Redis gone."""
+
+import io
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+
+from stream_events.models import PendingEntry, Stream
+
+PAGES = ["stream", "pendingentry"]
+
+pytestmark = pytest.mark.django_db
+
+
+def test_is_one_section_with_its_pages(admin):
+    page = admin.get("/admin/").content.decode()
+    assert "Stream events" in page
+    assert all(f"/admin/stream_events/{name}/" in page for name in PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_needs_its_permission(staff, name):
+    assert staff().get(f"/admin/stream_events/{name}/").status_code == 403
+    assert "stream_events" not in staff_index(staff)
+
+
+def staff_index(staff):
+    from django.test import Client
+
+    client = Client()
+    client.force_login(apps.get_model("auth.User").objects.get(username="staff"))
+    return client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_view_permission_is_enough_to_look(staff, name):
+    client = staff(f"view_{name}")
+    assert client.get(f"/admin/stream_events/{name}/").status_code == 200
+    assert client.get(f"/admin/stream_events/{name}/add/").status_code == 403
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nobody_can_add_change_or_delete(admin, name):
+    assert admin.get(f"/admin/stream_events/{name}/add/").status_code == 403
+    assert admin.post(f"/admin/stream_events/{name}/orders/delete/").status_code in (302, 403)
+    assert f"/stream_events/{name}/add/" not in admin.get(f"/admin/stream_events/{name}/").content.decode()
+
+
+def test_there_are_only_permissions_that_mean_something():
+    found = Permission.objects.filter(content_type__app_label="stream_events").values_list("codename", flat=True)
+    assert set(found) == {"view_stream", "view_pendingentry"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_second_site_keeps_its_links_to_itself(admin, name):
+    page = admin.get(f"/ops/stream_events/{name}/").content.decode()
+    assert "/ops/stream_events/" in page
+    assert 'href="/admin/' not in page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_redis_gone_is_a_503_page_inside_the_admin(admin, settings, name):
+    settings.STREAM_EVENTS = {"URL": "redis://user:hunter2@127.0.0.1:1/0"}
+    response = admin.get(f"/admin/stream_events/{name}/")
+    page = response.content.decode()
+    assert response.status_code == 503
+    assert "Cannot reach Redis at redis://127.0.0.1:1/0" in page
+    assert "hunter2" not in page
+    assert "Log out" in page
+    assert admin.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_setting_that_cannot_be_used_is_no_crash(admin, settings, name):
+    settings.STREAM_EVENTS = {"COUNT": 0}
+    response = admin.get(f"/admin/stream_events/{name}/")
+    assert response.status_code == 503
+    assert "COUNT" in response.content.decode()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_have_no_inline_code(admin, name):
+    page = admin.get(f"/admin/stream_events/{name}/").content.decode()
+    assert "<script>" not in page
+    assert "style=" not in page
+    assert "onclick" not in page
+
+
+@pytest.mark.parametrize("options", [[], ["--all"]])
+def test_dumpdata_passes_over_what_has_no_table(options):
+    output = io.StringIO()
+    call_command("dumpdata", *options, stdout=output)
+    assert "stream_events.stream" not in output.getvalue().replace("view_stream", "")
+
+
+def test_no_migration_is_missing():
+    call_command("makemigrations", "--check", "--dry-run", "stream_events", stdout=io.StringIO())
+
+
+@pytest.mark.parametrize("model", [Stream, PendingEntry])
+def test_what_lives_in_redis_is_not_saved_deleted_or_queried(model, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert model.objects.count() == 0
+        assert list(model._base_manager.all()) == []
+    with pytest.raises(TypeError, match="lives in Redis"):
+        model(id="orders").save()
+    with pytest.raises(TypeError, match="lives in Redis"):
+        model(id="orders").delete()
+    assert str(model(id="orders")) == "orders"
