@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 
 
@@ -20,7 +19,8 @@ def moment(value: datetime) -> SafeString:
     """How long ago ``value`` was, with the exact local time behind it."""
     local = timezone.localtime(value)
     exact = formats.date_format(local, "DATETIME_FORMAT")
-    ago = _("%s ago") % timesince(value) if value <= timezone.now() else exact
+    age = timezone.now() - value
+    ago = _("%s ago") % duration(age) if age >= timedelta() else exact
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, ago)
 
 

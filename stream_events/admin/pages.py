@@ -11,6 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from stream_events.conf import get_settings
@@ -82,7 +83,11 @@ class RedisAdmin(ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, or a page that says why Redis does not answer."""
         try:
-            context = {**self.changelist_context(request), **(extra_context or {})}
+            context = {
+                "title": capfirst(self.opts.verbose_name_plural),
+                **self.changelist_context(request),
+                **(extra_context or {}),
+            }
             return super().changelist_view(request, context)
         except (redis.RedisError, StreamEventsError) as error:
             return self._unavailable(request, error)

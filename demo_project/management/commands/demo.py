@@ -48,7 +48,7 @@ class Command(BaseCommand):
             "Try        save an order without lines: its event stays pending, because it cannot be invoiced",
             "Everything runs on this machine. Quit with CONTROL-C.",
         )
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.default_int_handler)
         with (
             self._process("web", "runserver", "--noreload", f"127.0.0.1:{port}") as web,
