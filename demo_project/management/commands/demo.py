@@ -27,6 +27,7 @@ USERNAME = PASSWORD = "admin"
 CUSTOMERS = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances")
 PRODUCTS = (("Tea", "4.20"), ("Kettle", "39.00"), ("Cup", "7.50"), ("Honey", "6.80"))
 STOP_TIMEOUT = 15  # seconds that a process gets to end
+SERVER_STOP_TIMEOUT = 3
 
 
 class Command(BaseCommand):
@@ -125,7 +126,7 @@ def _leave_embedded_server() -> None:
         return
     server = EmbeddedServer(folder)
     server.release()
-    deadline = time.monotonic() + STOP_TIMEOUT
+    deadline = time.monotonic() + SERVER_STOP_TIMEOUT
     while server.socket.exists() and time.monotonic() < deadline:  # it stays if somebody else uses it
         time.sleep(0.05)
 
