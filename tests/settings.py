@@ -3,7 +3,8 @@
 import os
 import tempfile
 
-EMBEDDED_FOLDER = tempfile.mkdtemp(prefix="se-")
+# Made by the server when a test needs one.
+EMBEDDED_FOLDER = os.path.join(tempfile.gettempdir(), f"stream_events-tests-{os.getpid()}")
 
 SECRET_KEY = "tests"
 USE_TZ = True

@@ -103,12 +103,12 @@ def test_one_transaction_is_one_pipeline_on_the_server(reads, entries):
     assert len(entries("tracked")) == 1
 
 
-def test_a_hundred_savepoints_are_one_pipeline_on_the_server(reads):
+def test_many_savepoints_are_one_pipeline_on_the_server(reads):
     with transaction.atomic():
-        for number in range(100):
+        for number in range(20):  # all of it fits into one read of the server
             with transaction.atomic():
                 Order.objects.create(number=number)
-    assert reads() <= 2  # the server reads 16 KB at a time
+    assert reads() == 1
 
 
 def test_each_database_publishes_on_its_own_commit(numbers):
