@@ -184,11 +184,11 @@ class TestValues:
             "notes": {"a": [1]},
         }
 
-    def test_expressions_are_read_with_one_query(self, entries, django_assert_num_queries):
+    def test_expressions_are_read_with_one_query_at_most(self, entries, django_assert_max_num_queries):
         order = models.Order.objects.create(number="A1", quantity=4)
         order.quantity = F("quantity") + 1
         order.total = F("total") + 2
-        with django_assert_num_queries(2):
+        with django_assert_max_num_queries(2):  # newer Django learns the values while it saves
             order.save()
         assert entries("orders")[1]["data"].items() >= {"quantity": 5, "total": "2.00"}.items()
 
