@@ -21,7 +21,7 @@ def broken():
     pass
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(databases=["default", "other"])
 def test_the_project_of_the_tests_is_clean():
     call_command("check")
     assert not [message for message in run_checks() if message.id.startswith("stream_events")]
