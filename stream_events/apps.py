@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from itertools import product
 
 from django.apps import AppConfig, apps
 from django.core import checks
@@ -38,12 +39,11 @@ def import_handler_modules() -> None:
         names = get_settings().handler_modules
     except ConfigurationError:
         return  # the check on settings says what is wrong
-    for config in apps.get_app_configs():
-        for name in names:
-            path = f"{config.name}.{name}"
-            try:
-                if module_has_submodule(config.module, name):
-                    import_module(path)
-            except Exception as error:  # noqa: BLE001 - whatever a module raises, consumers must not start
-                text = f"{path} does not import: {type(error).__name__}: {error}"
-                handlers.report(Problem(text, "Mend the module; consumers do not start without it."))
+    for config, name in product(apps.get_app_configs(), names):
+        path = f"{config.name}.{name}"
+        try:
+            if module_has_submodule(config.module, name):
+                import_module(path)
+        except Exception as error:  # noqa: BLE001 - whatever a module raises, consumers must not start
+            text = f"{path} does not import: {type(error).__name__}: {error}"
+            handlers.report(Problem(text, "Mend the module; consumers do not start without it."))

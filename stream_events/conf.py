@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings as django_settings
 
@@ -32,7 +33,7 @@ class Settings:
     max_payload: int = 1_000_000  # bytes of JSON in one event
     count: int = 100  # entries per read, at most
     block: float = 2.0  # how long one read waits for entries
-    claim_idle: float = 900.0  # an entry pending for so long is taken up by another consumer
+    claim_idle: float = 900.0  # a pending entry that nobody touched for so long is handled again
     handler_modules: tuple[str, ...] = ("stream_handlers",)  # imported from every installed app
 
 
@@ -80,7 +81,7 @@ def _parse(raw: object) -> Settings:
         raise ConfigurationError(f"STREAM_EVENTS must be a dictionary, got {type(raw).__name__}.")
     values = {KEYS[name].name: _value(name, raw[name]) for name in raw if name in KEYS}
     if values.get("url", "").rstrip("/") == EMBEDDED.rstrip("/"):
-        values["url"] = f"{EMBEDDED}{_project_folder() / '.stream_events'}"
+        values["url"] = f"{EMBEDDED}{quote(str(_project_folder() / '.stream_events'))}"
     return Settings(**values)
 
 
@@ -102,9 +103,11 @@ def _value(name: str, value: Any) -> Any:
         case "str":
             valid = isinstance(value, str) and (name != "ON_FAILURE" or value in ON_FAILURE)
             wanted = f"one of {', '.join(map(repr, ON_FAILURE))}" if name == "ON_FAILURE" else "a string"
-        case _:
+        case "Mapping[str, Any]":
             valid = isinstance(value, Mapping)
             wanted = "a dictionary"
+        case other:
+            raise AssertionError(f"{name} has the type {other}, which nothing checks yet")
     if not valid:
         shown = "another value" if name in ("URL", "OPTIONS") else repr(value)
         raise ConfigurationError(f"STREAM_EVENTS[{name!r}] must be {wanted}, got {shown}.")

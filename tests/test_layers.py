@@ -10,16 +10,15 @@ PACKAGE = Path(__file__).parent.parent / "stream_events"
 # A module may import from rows above its own, and from its own name; "keeper" is a script and stands alone.
 LAYERS = [
     {"exceptions", "version", "keeper"},
-    {"events", "keys"},
+    {"events", "keys", "embedded"},
     {"conf"},
-    {"connections", "embedded", "registry", "models"},
+    {"connections", "registry", "models"},
     {"publishing", "consuming"},
     {"operations"},
     {"admin", "management", "checks"},
     {"apps"},
 ]
 ROW = {name: number for number, row in enumerate(LAYERS) for name in row}
-TOGETHER = {("connections", "embedded")}  # of one row, and yet one uses the other
 
 MODULES = sorted(
     path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts and path.stem
@@ -51,7 +50,7 @@ def test_imports_point_upwards_only(path):
             continue
         other = rest.partition(".")[0]
         assert other in ROW, f"{path} imports {name} from the package root"
-        allowed = other == own or ROW[other] < ROW[own] or (own, other) in TOGETHER
+        allowed = other == own or ROW[other] < ROW[own]
         assert allowed, f"{path} ({own}) may not import {name}"
 
 

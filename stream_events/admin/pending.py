@@ -77,7 +77,7 @@ class PendingEntryAdmin(RedisAdmin):
 
     @admin.display(description=gettext_lazy("entry"))
     def entry(self, row: Any) -> SafeString:
-        return format_html('<code>{}</code><div class="help">{}</div>', row.state.entry_id, moment(row.state.at))
+        return format_html('<code>{}</code><div class="help">{}</div>', row.state.entry_id, moment(row.state.added_at))
 
     @admin.display(description=gettext_lazy("payload"))
     def payload(self, row: Any) -> SafeString | str:
@@ -89,7 +89,8 @@ class PendingEntryAdmin(RedisAdmin):
         preview = Truncator(text).chars(PREVIEW)
         return format_html(
             '<details><summary><code>{}</code></summary><pre class="se-payload">{}</pre></details>',
-            *(preview, text[:PAYLOAD_LIMIT]),
+            preview,
+            text[:PAYLOAD_LIMIT],
         )
 
     @admin.display(description=gettext_lazy("consumer"))

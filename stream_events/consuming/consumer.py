@@ -10,16 +10,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import redis
 from django.db import close_old_connections, reset_queries
 
 from stream_events.conf import get_settings
-from stream_events.connections import UNAVAILABLE, command_client, explain, reading_client, safe_url
+from stream_events.connections import command_client, explain, reading_client, safe_url
 from stream_events.consuming.dispatch import Dispatcher
-from stream_events.consuming.group import FIRST, Group, follows
+from stream_events.consuming.group import START, Group, follows
+from stream_events.consuming.options import ConsumerOptions, Report
+from stream_events.consuming.outage import Outage
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from stream_events.keys import stream_key
@@ -29,31 +30,7 @@ logger = logging.getLogger("stream_events")
 
 ACK_INTERVAL = 0.1  # seconds; what is finished is acknowledged at least this often
 SWEEP_INTERVAL = 5.0  # how often entries are looked for that another consumer left behind
-BACKOFF = (0.5, 1.0, 2.0, 5.0)  # between attempts to reach Redis
 WAKE_INTERVAL = 0.1
-
-START = "0-0"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerOptions:
-    """How one consumer runs; None takes the setting of that name. Times are seconds."""
-
-    consumer: str = ""  # the beginning of its name in the group; the host's name when empty
-    count: int | None = None
-    block: float | None = None
-    create_from: str = FIRST  # where a group that does not exist yet begins
-    drain: bool = False  # end when everything that was there at the start is handled
-    max_events: int | None = None
-    max_seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a consumer did: events started, and entries the group still holds after draining."""
-
-    handled: int
-    left: int
 
 
 class Consumer:
@@ -72,8 +49,7 @@ class Consumer:
             raise ConfigurationError("\n".join(problem.text for problem in handlers.problems))
         self.handlers = handlers.find(stream, group)
         self.name = _unique_name(self.options.consumer)
-        settings = get_settings()
-        self._settings = settings
+        self._settings = settings = get_settings()
         self._count = self.options.count or settings.count
         self._block = self.options.block or settings.block
         self._dispatcher = Dispatcher(stream, group, self.handlers)
@@ -88,20 +64,22 @@ class Consumer:
         self._stopping = False
         self._stop_asked = threading.Event()
         self._ended = threading.Event()
+        self._outage = Outage(settings.url, self._stop_asked)
         self._finished: list[str] = []  # handled, and not acknowledged yet
         self._started = 0
-        self._outages = 0
-        self._cursor = START
-        self._next_sweep = self._deadline = 0.0
-        self._drain_to: str | None = None
+        self._cursor = START  # how far the pending list was swept
+        self._next_sweep = 0.0
+        self._deadline = float("inf")
+        self._drain_to: str | None = None  # the last entry to wait for, until it was read
 
     def join(self) -> bool:
         """Wait for Redis, and create the group if it is missing; True when it was created.
 
-        Returns False as well when ``stop`` was called meanwhile. With ``drain`` it does not wait, and raises
-        ``RedisUnavailableError``.
+        Gives up when ``stop`` is called or ``max_seconds`` are over. Raises ``ConfigurationError`` for a key that is
+        no stream. With ``drain`` it does not wait, and raises ``RedisUnavailableError``.
         """
-        while not self._joined and not self._stopping:
+        self._deadline = time.monotonic() + (self.options.max_seconds or float("inf"))
+        while not self._stopping and time.monotonic() < self._deadline:
             try:
                 created = self._group.ensure(self.options.create_from)
                 self._drain_to = self._group.last_id() if self.options.drain else None
@@ -109,24 +87,25 @@ class Consumer:
                 self._wait_out(error)
             else:
                 self._joined = True
-                self._connected()
+                self._outage.over()
                 return created
         return False
 
     def run(self) -> Report:
-        """Handle events until ``stop`` is called or a limit of the options is reached.
+        """Join, unless that was done, and handle events until ``stop`` is called or a limit is reached.
 
-        Raises ``ConfigurationError`` for a key that is no stream and, with ``drain``, ``RedisUnavailableError``.
+        Raises what ``join`` raises.
         """
-        self._deadline = time.monotonic() + (self.options.max_seconds or float("inf"))
         try:
-            self.join()
+            if not self._joined:
+                self.join()
             while not self._is_over():
                 self._step()
             return Report(self._started, self._left())
         finally:
             self._ended.set()
-            self._leave()
+            self._try(self._acknowledge)
+            self._try(self._group.leave)
 
     def stop(self) -> None:
         """Finish the entry that is being handled, hand back the rest, and return from ``run``.
@@ -140,16 +119,18 @@ class Consumer:
 
     def _step(self) -> None:
         try:
+            # What is finished goes first: after an outage it must not be claimed and handled again.
             self._acknowledge()
-            batch = self._take_up() or self._read()
+            batch = self._claim() or self._read()
         except redis.RedisError as error:
             self._recover(error)
             return
-        self._connected()
+        self._outage.over()
         if batch:
             self._handle(batch)
 
     def _recover(self, error: redis.RedisError) -> None:
+        # A reader that waits is told UNBLOCKED by Redis 7.0 when its key goes, NOGROUP by every other version.
         if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
             self._wait_out(error)
             return
@@ -161,31 +142,32 @@ class Consumer:
         if created:
             logger.error(
                 "group_recreated stream=%s group=%s: it was gone; reading from the first entry",
-                *(self.stream, self.group),
+                self.stream,
+                self.group,
             )
 
-    def _take_up(self) -> list[Entry]:
+    def _claim(self) -> list[Entry]:
         """Entries that some consumer left pending, looked for at the start and every few seconds."""
         if time.monotonic() < self._next_sweep:
             return []
         idle = self._settings.claim_idle
-        self._cursor, entries = self._group.take_up(idle, self._room(), self._cursor)
+        self._cursor, entries = self._group.claim(idle, self._room(), self._cursor)
         if self._cursor == START:
             self._next_sweep = time.monotonic() + min(idle, SWEEP_INTERVAL)
         if entries:
             logger.warning(
-                "entries_taken_up stream=%s group=%s count=%s idle=%s",
-                self.stream,
-                self.group,
-                len(entries),
-                idle,
+                "entries_claimed stream=%s group=%s count=%s idle=%s", self.stream, self.group, len(entries), idle
             )
         return entries
 
     def _read(self) -> list[Entry]:
-        sweeping = self._cursor != START
-        wait = min(self._block, self._deadline - time.monotonic(), self._next_sweep - time.monotonic())
-        entries = self._group.read(self._room(), None if sweeping or self._drain_to or wait <= 0 else wait)
+        now = time.monotonic()
+        wait = min(self._block, self._deadline - now, self._next_sweep - now)
+        # Neither a sweep that is under way nor draining has time to wait for entries that are still to come.
+        if self._cursor != START or self._drain_to or wait <= 0:
+            entries = self._group.read(self._room(), None)
+        else:
+            entries = self._group.read(self._room(), wait)
         if self._drain_to and (not entries or not follows(self._drain_to, entries[-1].entry_id)):
             self._drain_to = None
         return entries
@@ -231,32 +213,17 @@ class Consumer:
         if not self.options.drain:
             return 0
         try:
-            return self._group.pending()
-        except UNAVAILABLE as error:
+            return self._group.pending_count()
+        except redis.RedisError as error:
             raise self._unavailable(error) from error
 
-    def _wait_out(self, error: Exception) -> None:
-        if self.options.drain and isinstance(error, UNAVAILABLE):
+    def _wait_out(self, error: redis.RedisError) -> None:
+        if self.options.drain:
             raise self._unavailable(error) from error
-        pause = BACKOFF[min(self._outages, len(BACKOFF) - 1)]
-        self._outages += 1
-        logger.warning(
-            "redis_unavailable url=%s error=%r: waiting, next attempt in %s s",
-            *(safe_url(self._settings.url), explain(error), pause),
-        )
-        self._stop_asked.wait(min(pause, max(0.0, self._deadline - time.monotonic())))
+        self._outage.wait(error, self._deadline - time.monotonic())
 
-    def _unavailable(self, error: Exception) -> RedisUnavailableError:
+    def _unavailable(self, error: redis.RedisError) -> RedisUnavailableError:
         return RedisUnavailableError(f"Redis at {safe_url(self._settings.url)} cannot be reached: {explain(error)}")
-
-    def _connected(self) -> None:
-        if self._outages:
-            logger.warning("redis_available url=%s attempts=%s", safe_url(self._settings.url), self._outages)
-            self._outages = 0
-
-    def _leave(self) -> None:
-        self._try(self._acknowledge)
-        self._try(self._group.leave)
 
     def _try(self, command: Callable[[], object]) -> None:
         try:

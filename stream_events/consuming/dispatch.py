@@ -46,7 +46,11 @@ class Dispatcher:
             except (Exception, SystemExit):
                 logger.exception(
                     "handler_failed stream=%s group=%s handler=%s entry_id=%s event_id=%s delivery_count=%s",
-                    *(self.stream, self.group, handler.name, event.entry_id, event.event_id),
+                    self.stream,
+                    self.group,
+                    handler.name,
+                    event.entry_id,
+                    event.event_id,
                     event.delivery_count,
                 )
                 done = False

@@ -1,4 +1,4 @@
-"""The verbs of one stream and group: the only place that knows reply shapes and milliseconds."""
+"""The verbs of one stream and group: what consuming knows of reply shapes and milliseconds is here."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 import redis
 
+from stream_events.consuming.options import FIRST
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError
 
 ID_CHUNK = 500  # ids in one command: keeps every call short for the server
-FIRST = "0"
+START = "0-0"  # the cursor before the first pending entry
 
 _LEAVE = Path(__file__).with_name("scripts").joinpath("leave.lua").read_text()
 
@@ -57,18 +58,24 @@ class Group:
         reply = self._reader.xreadgroup(self.name, self.consumer, {self.key: ">"}, count=count, block=milliseconds)
         return [Entry(entry_id.decode(), fields) for entry_id, fields in _entries(reply)]
 
-    def take_up(self, idle: float, count: int, cursor: str) -> tuple[str, list[Entry]]:
+    def claim(self, idle: float, count: int, cursor: str) -> tuple[str, list[Entry]]:
         """Claim up to ``count`` entries that were pending for ``idle`` seconds; returns (next cursor, entries).
 
-        Where to go on is the cursor; ``0-0`` again means that the list was seen to its end. Redis 6.2 gives
+        The cursor is where to go on; ``START`` again means that the list was seen to its end. Redis 6.2 gives
         nothing for an entry that was trimmed, later versions drop it from the pending list.
         """
-        reply = self._client.xautoclaim(
+        reply: Any = self._client.xautoclaim(
             self.key, self.name, self.consumer, round(idle * 1000), start_id=cursor, count=count
         )
-        claimed = [(raw_id.decode(), fields) for raw_id, fields in reply[1] if raw_id is not None]
-        counts = self._delivery_counts([entry_id for entry_id, _ in claimed])
-        entries = [Entry(entry_id, fields or {}, counts.get(entry_id, 1)) for entry_id, fields in claimed]
+        claimed = [(raw_id, fields) for raw_id, fields in reply[1] if raw_id is not None]
+        pipeline = self._client.pipeline(transaction=False)
+        for raw_id, _ in claimed:
+            pipeline.xpending_range(self.key, self.name, raw_id, raw_id, 1)
+        entries = [
+            # Somebody else may have acknowledged it since; then it has no count any more.
+            Entry(raw_id.decode(), fields, pending[0]["times_delivered"] if pending else 1)
+            for (raw_id, fields), pending in zip(claimed, pipeline.execute(), strict=True)
+        ]
         return reply[0].decode(), entries
 
     def ack(self, entry_ids: Sequence[str]) -> None:
@@ -87,7 +94,9 @@ class Group:
         for count, entry_ids in by_count.items():
             for chunk in _chunks(entry_ids):
                 self._client.xclaim(
-                    *(self.key, self.name, self.consumer),
+                    self.key,
+                    self.name,
+                    self.consumer,
                     min_idle_time=0,
                     message_ids=list(chunk),
                     idle=round(idle * 1000),
@@ -100,7 +109,7 @@ class Group:
         info = self._client.xinfo_stream(self.key)
         return str(info["last-generated-id"].decode())
 
-    def pending(self) -> int:
+    def pending_count(self) -> int:
         """How many entries the whole group holds."""
         return int(self._client.xpending(self.key, self.name)["pending"])
 
@@ -113,14 +122,6 @@ class Group:
     def leave(self) -> bool:
         """Remove the consumer from the group unless it still holds entries; True when it was removed."""
         return bool(self._leave(keys=[self.key], args=[self.name, self.consumer]))
-
-    def _delivery_counts(self, entry_ids: Sequence[str]) -> dict[str, int]:
-        if not entry_ids:
-            return {}
-        pending: Any = self._client.xpending_range(
-            self.key, self.name, entry_ids[0], entry_ids[-1], len(entry_ids), consumername=self.consumer
-        )
-        return {one["message_id"].decode(): one["times_delivered"] for one in pending}
 
 
 def follows(entry_id: str, other: str) -> bool:

@@ -25,7 +25,6 @@ class GroupState:
     name: str
     pending: int = 0
     lag: int | None = None
-    consumers: int = 0
     exists: bool = True
 
 
@@ -46,7 +45,7 @@ class PendingState:
     """One entry that was handed to a consumer and not acknowledged; ``payload`` is None once it was trimmed."""
 
     entry_id: str
-    at: datetime
+    added_at: datetime
     consumer: str
     idle: timedelta
     delivery_count: int
@@ -63,8 +62,8 @@ class PendingPage:
 
 
 def known_streams() -> list[str]:
-    """Streams that this project publishes to or handles."""
-    declared = {publisher.stream for publisher in publishers}
+    """Streams that models of this project publish to, or that have handlers."""
+    declared = {publisher.stream for publisher in publishers if publisher.attachments}
     return sorted(declared | {stream for stream, _ in handlers.groups()})
 
 
@@ -144,16 +143,15 @@ def _group_state(stream: str, group: dict[str, Any]) -> GroupState:
         name=group["name"].decode("utf-8", "replace"),
         pending=group["pending"],
         lag=group.get("lag"),
-        consumers=group["consumers"],
     )
 
 
 def _pending_state(row: dict[str, Any], found: list[tuple[bytes, dict[bytes, bytes]]]) -> PendingState:
     entry_id = row["message_id"].decode()
-    payload = found[0][1].get(PAYLOAD.encode(), b"").decode("utf-8", "replace") if found else None
+    payload = found[0][1].get(PAYLOAD, b"").decode("utf-8", "replace") if found else None
     return PendingState(
         entry_id=entry_id,
-        at=entry_time(entry_id),
+        added_at=entry_time(entry_id),
         consumer=row["consumer"].decode("utf-8", "replace"),
         idle=timedelta(milliseconds=row["time_since_delivered"]),
         delivery_count=row["times_delivered"],

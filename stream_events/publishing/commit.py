@@ -30,7 +30,7 @@ class CommitHook:
 
     Django's list of callbacks holds the only reference to a hook. What Django drops from it, because a savepoint
     or the transaction was rolled back, is therefore gone from ``_waiting`` as well, and the first hook that runs
-    after the commit can send what is left there in one pipeline.
+    after the commit can send what is left there in one pipeline. Nobody else may keep a hook.
     """
 
     __slots__ = ("__weakref__", "connection", "entries")
@@ -63,7 +63,11 @@ def send_after_commit(entries: Sequence[NewEntry], using: str) -> None:
     connection = transaction.get_connection(using)
     hook = CommitHook(connection, entries)
     _waiting.setdefault(connection, WeakValueDictionary())[next(_numbers)] = hook
-    transaction.on_commit(hook, using=using, robust=get_settings().on_failure != "raise")
+    try:
+        transaction.on_commit(hook, using=using, robust=get_settings().on_failure != "raise")
+    except transaction.TransactionManagementError:
+        hook.take()  # whoever keeps the error keeps the hook
+        raise
 
 
 def send(entries: Sequence[NewEntry]) -> None:
@@ -82,7 +86,10 @@ def _failed(entries: Sequence[NewEntry], error: Exception) -> None:
     for entry in entries:
         logger.error(
             "event_not_published stream=%s event=%r event_id=%s error=%r",
-            *(entry.stream, entry.about, entry.event_id, explain(error)),
+            entry.stream,
+            entry.about,
+            entry.event_id,
+            explain(error),
         )
     if get_settings().on_failure == "raise":
         raise error

@@ -80,7 +80,8 @@ class StreamPublisher:
         """Publish ``action`` of ``instance`` when the transaction on its database commits.
 
         ``data`` replaces the values of the declared fields. Raises ``EventEncodeError`` for what JSON cannot
-        carry and ``ValueError`` for an instance that has not been saved.
+        carry, ``ValueError`` for an instance that has not been saved and, outside a transaction with
+        ``ON_FAILURE`` on ``"raise"``, what the Redis client raised.
         """
         if not get_settings().enabled:
             return
@@ -102,7 +103,8 @@ class StreamPublisher:
         """Append ``payload`` now, outside any transaction; returns (entry id, the value under ``id_key``).
 
         With ``raise_error=False`` a failure is logged and gives the entry id None. Otherwise raises
-        ``EventEncodeError``, or what the Redis client raised.
+        ``EventEncodeError``, or what the Redis client raised. With ``ENABLED`` off nothing is sent, and the entry
+        id is None.
         """
         obj_id = payload.get(id_key)
         if not get_settings().enabled:
@@ -121,8 +123,9 @@ class StreamPublisher:
     def batch_add(self, payloads: Iterable[Mapping[str, Any]], id_key: str = "obj_id") -> tuple[list[str], list[Any]]:
         """Append ``payloads`` now, in one pipeline; returns (entry ids, values under ``id_key`` that failed).
 
-        Raises nothing: a payload that cannot be encoded or that Redis refuses fails alone, and when Redis
-        cannot be reached all of them fail. Every failure is logged.
+        A payload that cannot be encoded or that Redis refuses fails alone, and when Redis cannot be reached all of
+        them fail. Every failure is logged. With ``ENABLED`` off nothing is sent and both lists are empty. Raises
+        only ``ConfigurationError``.
         """
         if not get_settings().enabled:
             return [], []
@@ -160,7 +163,7 @@ class StreamPublisher:
         for raw_id, fields in reply:
             entry_id = raw_id.decode()
             try:
-                found[entry_id] = decode_payload(fields.get(PAYLOAD.encode(), b""), entry_id)
+                found[entry_id] = decode_payload(fields.get(PAYLOAD, b""), entry_id)
             except EventDecodeError:
                 found[entry_id] = {}
         return found

@@ -58,7 +58,7 @@ def test_a_new_group_begins_with_the_first_entry(handled, server):
     publish(1, 2, 3)
     report = consume()
     assert handled == [1, 2, 3]
-    assert (report.handled, report.left) == (3, 0)
+    assert (report.started, report.left) == (3, 0)
     assert pending(server) == []
 
 
@@ -109,14 +109,14 @@ def test_every_start_has_a_name_of_its_own(handled):
 def test_max_events_takes_no_more_than_it_handles(handled, server):
     publish(*range(10))
     report = consume(drain=False, max_events=4, count=3)
-    assert report.handled == 4
+    assert report.started == 4
     assert handled == [0, 1, 2, 3]
     assert server.xinfo_groups(KEY)[0]["lag"] == 6
 
 
 def test_max_seconds_ends_it(handled):
     publish(1)
-    assert consume(drain=False, max_seconds=0.3).handled == 1
+    assert consume(drain=False, max_seconds=0.3).started == 1
 
 
 def test_takes_up_at_its_start_what_was_idle_for_long_enough(handled, server, settings):
@@ -157,7 +157,7 @@ def test_stopping_finishes_the_running_entry_and_hands_back_the_rest(handled, se
     publish(*range(10))
     consumer = Consumer("orders", "billing")
     handled.hook = lambda event: consumer.stop() if event.obj_id == 3 else None
-    assert consumer.run().handled == 4
+    assert consumer.run().started == 4
     assert len(pending(server)) == 6
     handled.hook = lambda event: None
     consume()

@@ -54,21 +54,21 @@ def test_takes_up_what_was_idle_with_its_delivery_count(server, shape):
     make_group("dead").ensure()
     ids = add(server, 3)
     make_group("dead").read(2, None)
-    cursor, entries = make_group("living", shape).take_up(0, 10, "0-0")
+    cursor, entries = make_group("living", shape).claim(0, 10, "0-0")
     assert cursor == "0-0"
     assert [(entry.entry_id, entry.fields, entry.delivery_count) for entry in entries] == [
         (ids[0], {b"payload": b"0"}, 2),
         (ids[1], {b"payload": b"1"}, 2),
     ]
-    assert make_group("another").take_up(60, 10, "0-0") == ("0-0", [])
+    assert make_group("another").claim(60, 10, "0-0") == ("0-0", [])
 
 
-def test_a_trimmed_entry_is_no_entry_to_take_up(server, shape):
+def test_a_trimmed_entry_is_no_entry_to_claim(server, shape):
     make_group("dead").ensure()
     add(server, 2)
     make_group("dead").read(2, None)
     server.xtrim(KEY, maxlen=1, approximate=False)
-    _, entries = make_group("living", shape).take_up(0, 10, "0-0")
+    _, entries = make_group("living", shape).claim(0, 10, "0-0")
     assert [entry.fields for entry in entries] == [{b"payload": b"1"}]
 
 
@@ -89,9 +89,9 @@ def test_entries_handed_back_are_idle_at_once_and_have_lost_no_delivery(server):
     add(server, 3)
     new = group.read(2, None)
     group.hand_back(new[:1], idle=900)
-    _, again = make_group("next").take_up(900, 10, "0-0")
+    _, again = make_group("next").claim(900, 10, "0-0")
     assert [(entry.entry_id, entry.delivery_count) for entry in again] == [(new[0].entry_id, 1)]
-    _, taken = make_group("another").take_up(0, 10, "0-0")
+    _, taken = make_group("another").claim(0, 10, "0-0")
     make_group("another").hand_back(taken, idle=900)
     assert {one["times_delivered"] for one in pending(server).values()} == {1}
 
@@ -153,7 +153,7 @@ def test_counts_what_the_whole_group_holds(server):
     add(server, 3)
     make_group("one").read(2, None)
     make_group("two").read(1, None)
-    assert make_group("three").pending() == 3
+    assert make_group("three").pending_count() == 3
 
 
 @pytest.mark.parametrize(
