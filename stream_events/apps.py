@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from itertools import product
+from traceback import extract_tb
 
 from django.apps import AppConfig, apps
 from django.core import checks
@@ -45,5 +46,6 @@ def import_handler_modules() -> None:
             if module_has_submodule(config.module, name):
                 import_module(path)
         except Exception as error:  # noqa: BLE001 - whatever a module raises, consumers must not start
-            text = f"{path} does not import: {type(error).__name__}: {error}"
+            frame = extract_tb(error.__traceback__)[-1]
+            text = f"{path} does not import: {type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
             handlers.report(Problem(text, "Mend the module; consumers do not start without it."))

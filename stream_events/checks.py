@@ -13,7 +13,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Field, Model
 
 from stream_events.conf import EMBEDDED, get_settings, unknown_keys
-from stream_events.connections import parse
+from stream_events.connections import make_client
 from stream_events.exceptions import ConfigurationError
 from stream_events.publishing.publisher import StreamPublisher, publishers
 from stream_events.registry import handlers
@@ -39,7 +39,7 @@ def check_settings(app_configs: Configs, **_: Any) -> list[CheckMessage]:
         hint = f"Did you mean {close!r}?" if close else "Remove it; docs/settings.md lists the keys."
         messages.append(Error(f"STREAM_EVENTS has the unknown key {name!r}.", hint=hint, id=UNKNOWN_SETTING))
     try:
-        parse(get_settings().url)
+        make_client(get_settings(), timeout=1)
     except ConfigurationError as error:
         messages.append(Error(str(error), hint=error.hint or "See docs/settings.md.", id=BAD_SETTING))
     return messages

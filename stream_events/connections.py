@@ -56,7 +56,8 @@ def command_client() -> redis.Redis:
 def make_client(settings: Settings, *, timeout: float, client_name: str | None = None) -> redis.Redis:
     """A client for ``settings.url`` that waits ``timeout`` seconds for any one step, and returns bytes.
 
-    Raises ``ConfigurationError`` when the URL cannot be used. Connects with the first command, not here.
+    Raises ``ConfigurationError`` when the URL or ``OPTIONS`` cannot be used. Connects with the first command, not
+    here.
     """
     options = {
         "max_connections": 2**31,  # one for each thread that publishes; redis-py refuses the 101st
@@ -69,7 +70,14 @@ def make_client(settings: Settings, *, timeout: float, client_name: str | None =
         "retry": Retry(NoBackoff(), 0),
         "decode_responses": False,  # one payload that is not UTF-8 must not stop a group
     }
-    return redis.Redis(connection_pool=ConnectionPool(**options))
+    pool = ConnectionPool(**options)
+    try:
+        pool.connection_class(**pool.connection_kwargs)  # only makes the object
+    except (TypeError, ValueError, redis.RedisError) as error:
+        raise ConfigurationError(
+            f"STREAM_EVENTS['OPTIONS'] or the query of the URL cannot be used: {error}"
+        ) from error
+    return redis.Redis(connection_pool=pool)
 
 
 def parse(url: str) -> dict[str, Any]:
@@ -100,7 +108,7 @@ def safe_url(url: str) -> str:
     except ValueError:
         return "(unreadable)"
     # A password with an unescaped “/”, “?” or “#” ends up in another part of the URL.
-    if not parts.scheme or "@" in f"{parts.path}{parts.query}{parts.fragment}":
+    if "://" not in url or "@" in f"{parts.path}{parts.query}{parts.fragment}":
         return "(unreadable)"
     return f"{parts.scheme}://{host}{parts.path}"
 

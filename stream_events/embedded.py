@@ -46,7 +46,7 @@ class EmbeddedServer:
     def ensure_running(self) -> None:
         """Use the server, starting it when no process did; raises ``EmbeddedServerError`` if it cannot run."""
         with _mutex:
-            if self.folder not in _users:
+            if not self._is_user():
                 binary()
                 self._make_folder()
                 _users[self.folder] = self._lock("users.lock", shared=True)
@@ -62,6 +62,17 @@ class EmbeddedServer:
             descriptor = _users.pop(self.folder, None)
             if descriptor is not None:
                 os.close(descriptor)
+
+    def _is_user(self) -> bool:
+        """Whether this process holds the lock, on the file that is there now: folders can be deleted."""
+        descriptor = _users.get(self.folder)
+        if descriptor is None:
+            return False
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), os.stat(self.folder / "users.lock")):
+                return True
+        os.close(_users.pop(self.folder))
+        return False
 
     def _make_folder(self) -> None:
         _private_folder(self.folder)
@@ -170,7 +181,10 @@ def _is_musl() -> bool:
 
 
 def _private_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedServerError(f"The embedded server's folder cannot be made: {error}") from error
     status = folder.lstat()
     if status.st_uid != os.getuid() or folder.is_symlink():
         raise EmbeddedServerError(f"{folder} belongs to someone else; the embedded server needs its own folder.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stream_events.exceptions import EventDecodeError
 
 if TYPE_CHECKING:
-    from django.db.models import Model, QuerySet
+    from django.db.models import Model
 
 PAYLOAD = b"payload"
 EVENT_ID = "event_id"
@@ -116,15 +116,17 @@ class Event:
     def get_object(self) -> Model | None:
         """The model instance as it is in the database now, or None when there is no such row or model.
 
-        Reads the database that writes go to: a replica may not have the row yet.
+        Reads the database that writes go to, because a replica may not have the row yet, and past the model's own
+        managers, which may hide it.
         """
         from django.apps import apps
         from django.core.exceptions import ValidationError
         from django.db import router
+        from django.db.models import QuerySet
 
         try:
             model = apps.get_model(self.obj_type)
-            rows: QuerySet[Model] = model._base_manager.using(router.db_for_write(model)).filter(pk=self.obj_id)
+            rows: QuerySet[Model] = QuerySet(model).using(router.db_for_write(model)).filter(pk=self.obj_id)
         except (LookupError, TypeError, ValueError, ValidationError):
             return None  # not a model of this project, or not a key that it could have
         return rows.first()

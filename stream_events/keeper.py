@@ -86,16 +86,39 @@ def _die_with_parent() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def become_keeper(path: str) -> bool:
+    """Hold the lock of the one keeper there may be; False when another one has its server running."""
+    descriptor = os.open("keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        # Its server crashed, and it is starting it again: two servers would write to the same file.
+        if ask(path, "PING").startswith(b"+PONG"):
+            return False
+        time.sleep(0.01)
+    sys.exit(1)
+
+
+def say_ready() -> None:
+    with contextlib.suppress(BrokenPipeError):  # who started us may be gone; others may use the server
+        os.write(1, b"ready\n")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def main(binary: str, path: str) -> int:
     """Start the server, say ``ready`` on standard output, and stop it when the last user has gone."""
+    if not become_keeper(path):
+        say_ready()
+        return 0
     ask(path, "SHUTDOWN")  # a server left behind by a keeper that was killed (not on Linux, see above)
     server = Server(binary, path)
     server.start()
     if not server.wait_until_ready():
         server.stop()
         return 1
-    print("ready", flush=True)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    say_ready()
     signal.signal(signal.SIGCHLD, server.restart_after_crash)
     server.restart_after_crash()
     with open("users.lock", "rb") as users:

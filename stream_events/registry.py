@@ -29,10 +29,6 @@ class Handler:
     actions: frozenset[str] | None = None
 
     @property
-    def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(_unwrapped(self.func))
-
-    @property
     def origin(self) -> str:
         """Where the function was written."""
         return _dotted_path(self.func)

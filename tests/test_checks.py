@@ -61,7 +61,7 @@ def test_a_type_of_this_project_that_does_not_exist_is_a_warning(registry, obj_t
     assert ids(checks.check_handlers(None)) == expected
 
 
-def test_a_type_of_another_project_is_none(registry):
+def test_a_type_of_another_project_is_no_warning(registry):
     registry.register(on_order, stream="orders", group="billing", obj_type="warehouse.parcel")
     assert checks.check_handlers(None) == []
 

@@ -2,6 +2,7 @@ import pytest
 from django.test import override_settings
 
 from stream_events.conf import get_settings, unknown_keys
+from stream_events.connections import parse
 from stream_events.exceptions import ConfigurationError
 
 
@@ -66,5 +67,6 @@ def test_names_unknown_keys_with_the_closest_known_one():
 
 
 def test_the_embedded_folder_lies_in_the_project(tmp_path):
-    with override_settings(BASE_DIR=tmp_path, STREAM_EVENTS={"URL": "embedded://"}):
-        assert get_settings().url == f"embedded://{tmp_path}/.stream_events"
+    odd = tmp_path / "c# ? %"
+    with override_settings(BASE_DIR=odd, STREAM_EVENTS={"URL": "embedded://"}):
+        assert parse(get_settings().url)["folder"] == odd / ".stream_events"

@@ -1,6 +1,7 @@
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -46,7 +47,17 @@ def test_topologies_to_come_say_so(scheme):
         parse(f"{scheme}://:secret@host/0")
 
 
-@pytest.mark.parametrize("url", ["http://u:secret@host", "cache:6379", "embedded://folder", "redis://:secret@h?db=x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u:secret@host",
+        "cache:6379",
+        "embedded://folder",
+        "redis://:secret@h?db=x",
+        "redis://:secret#x@host",
+        "redis://:12/secret@host/0",
+    ],
+)
 def test_a_url_that_cannot_be_used_says_what_to_write_and_shows_no_password(url):
     with pytest.raises(ConfigurationError, match="embedded://") as caught:
         parse(url)
@@ -59,6 +70,9 @@ def test_a_url_that_cannot_be_used_says_what_to_write_and_shows_no_password(url)
         ("redis://user:pw@cache:6379/0?password=x", "redis://cache:6379/0"),
         ("unix:///run/redis.sock?password=x", "unix:///run/redis.sock"),
         ("redis://[bad", "(unreadable)"),
+        ("redis://:12/secret@host/0", "(unreadable)"),
+        ("redis://:secret#x@host", "(unreadable)"),
+        ("secret", "(unreadable)"),
     ],
 )
 def test_what_people_see_of_a_url_holds_no_credentials(url, shown):
@@ -89,6 +103,11 @@ def test_shared_clients_are_kept_until_settings_change():
     assert publishing_client() is client
     with override_settings(STREAM_EVENTS={"URL": "redis://elsewhere"}):
         assert publishing_client() is not client
+
+
+def test_threads_that_ask_at_once_share_one_client():
+    with override_settings(STREAM_EVENTS={"URL": "redis://shared"}), ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(lambda _: publishing_client(), range(8)))) == 1
 
 
 def test_a_command_whose_reply_is_lost_is_sent_once():

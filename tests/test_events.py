@@ -90,6 +90,10 @@ class TestGetObject:
         point = Coordinate.objects.create(x=1, y=2)
         assert self.event(obj_id=[1, 2], obj_type="shop.coordinate").get_object() == point
 
+    @pytest.mark.parametrize("obj_id", ["no number", [1], {}, None])
+    def test_is_none_for_a_key_that_the_model_cannot_have(self, obj_id):
+        assert self.event(obj_id=obj_id, obj_type="shop.quiet").get_object() is None
+
     @pytest.mark.parametrize("obj_type", ["shop.quiet", "shop.unknown", "elsewhere.thing", "", "no_dot"])
     def test_is_none_when_the_row_or_the_model_is_not_here(self, obj_type):
         assert self.event(obj_id=404, obj_type=obj_type).get_object() is None

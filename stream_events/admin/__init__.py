@@ -14,8 +14,13 @@ __all__ = ["register"]
 
 
 def register(site: admin.AdminSite, base: type[admin.ModelAdmin[Any]] = admin.ModelAdmin) -> None:
-    """Add the section to ``site``; ``base`` is the ModelAdmin that a theme wants its pages to inherit from."""
+    """Put the section on ``site``; ``base`` is the ModelAdmin that a theme wants its pages to inherit from.
+
+    The default site has it already; registering there again replaces it.
+    """
     for model, page in ((Stream, StreamAdmin), (PendingEntry, PendingEntryAdmin)):
+        if site.is_registered(model):
+            site.unregister(model)
         site.register(model, page if base is admin.ModelAdmin else type(page.__name__, (page, base), {}))
 
 

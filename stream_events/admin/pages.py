@@ -15,7 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from stream_events.conf import get_settings
-from stream_events.connections import explain, safe_url
+from stream_events.connections import UNAVAILABLE, explain, safe_url
 from stream_events.exceptions import StreamEventsError
 
 AFTER = "after"
@@ -93,17 +93,21 @@ class RedisAdmin(ModelAdmin):
             return self._unavailable(request, error)
 
     def _unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
-        try:
-            url = safe_url(get_settings().url)
-        except StreamEventsError:
-            url = ""
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Redis does not answer"),
+            "title": capfirst(self.opts.verbose_name_plural),
             "opts": self.opts,
             "media": self.media,
-            "url": url,
+            "reason": _reason(error),
             "error": explain(error),
         }
         return TemplateResponse(request, "admin/stream_events/unavailable.html", context, status=503)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UNAVAILABLE):
+        return _("Cannot reach Redis at %s.") % safe_url(get_settings().url)
+    if isinstance(error, redis.RedisError):
+        return _("Redis refuses what this page asks for.")
+    return _("Stream events is not set up to reach Redis.")

@@ -29,7 +29,7 @@ from stream_events.operations.inspection import (
 GROUP = "group"
 PREVIEW = 120  # characters of a payload that a list shows
 PAYLOAD_LIMIT = 64 * 1024  # and as much when it is unfolded
-ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
+ENTRY_ID = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")  # 19 digits always fit into Redis's 64 bits
 
 
 class GroupFilter(admin.SimpleListFilter):

@@ -30,6 +30,7 @@ logger = logging.getLogger("stream_events")
 
 ACK_INTERVAL = 0.1  # seconds; what is finished is acknowledged at least this often
 SWEEP_INTERVAL = 5.0  # how often entries are looked for that another consumer left behind
+IDLE_CONSUMER = 60.0  # a consumer that holds nothing for this long, and for CLAIM_IDLE, is taken for gone
 WAKE_INTERVAL = 0.1
 
 
@@ -69,6 +70,7 @@ class Consumer:
         self._started = 0
         self._cursor = START  # how far the pending list was swept
         self._next_sweep = 0.0
+        self._has_claimed = False
         self._deadline = float("inf")
         self._drain_to: str | None = None  # the last entry to wait for, until it was read
 
@@ -121,7 +123,8 @@ class Consumer:
         try:
             # What is finished goes first: after an outage it must not be claimed and handled again.
             self._acknowledge()
-            batch = self._claim() or self._read()
+            # In turns, so that a long list of entries that fail again and again keeps no new one waiting.
+            batch = self._read() if self._has_claimed else self._claim() or self._read()
         except redis.RedisError as error:
             self._recover(error)
             return
@@ -154,6 +157,8 @@ class Consumer:
         self._cursor, entries = self._group.claim(idle, self._room(), self._cursor)
         if self._cursor == START:
             self._next_sweep = time.monotonic() + min(idle, SWEEP_INTERVAL)
+            self._group.remove_idle(max(idle, IDLE_CONSUMER))
+        self._has_claimed = bool(entries)
         if entries:
             logger.warning(
                 "entries_claimed stream=%s group=%s count=%s idle=%s", self.stream, self.group, len(entries), idle
@@ -161,6 +166,7 @@ class Consumer:
         return entries
 
     def _read(self) -> list[Entry]:
+        self._has_claimed = False
         now = time.monotonic()
         wait = min(self._block, self._deadline - now, self._next_sweep - now)
         # Neither a sweep that is under way nor draining has time to wait for entries that are still to come.
@@ -178,11 +184,13 @@ class Consumer:
         untouched = list(reversed(batch))
         acknowledged = time.monotonic()
         try:
-            while untouched and not self._stopping:
+            while untouched and not self._stopping and time.monotonic() < self._deadline:
                 entry = untouched.pop()
                 self._started += 1
                 if self._dispatcher.dispatch(entry):
                     self._finished.append(entry.entry_id)
+                else:
+                    close_old_connections()  # the reason may be a connection that the next entry would get
                 if time.monotonic() - acknowledged > ACK_INTERVAL:
                     self._try(self._acknowledge)
                     acknowledged = time.monotonic()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -14,8 +16,6 @@ from stream_events.registry import Handler
 
 logger = logging.getLogger("stream_events")
 
-Call = Callable[[Event], Any]
-
 
 class Dispatcher:
     """Calls ``handlers``, which are those of one stream and group."""
@@ -23,11 +23,8 @@ class Dispatcher:
     def __init__(self, stream: str, group: str, handlers: Sequence[Handler]) -> None:
         self.stream = stream
         self.group = group
-        # Django's bridge runs a coroutine's ORM calls in this thread, and so on this thread's connections.
-        self._calls: list[tuple[Handler, Call]] = [
-            (handler, async_to_sync(handler.func) if handler.is_async else handler.func) for handler in handlers
-        ]
-        self._by_kind: dict[tuple[str, str], tuple[tuple[Handler, Call], ...]] = {}
+        self._handlers = handlers
+        self._by_kind: dict[tuple[str, str], tuple[Handler, ...]] = {}
 
     def dispatch(self, entry: Entry) -> bool:
         """Call every handler that wants the event in ``entry``; True when the entry is done with.
@@ -40,10 +37,13 @@ class Dispatcher:
             logger.error("entry_not_decoded stream=%s group=%s error=%r", self.stream, self.group, str(error))
             return False
         done = True
-        for handler, call in self._wanted(event.obj_type, event.action):
+        for handler in self._wanted(event.obj_type, event.action):
             try:
-                call(event)
-            except (Exception, SystemExit):
+                result = handler.func(event)
+                if result is not None and inspect.isawaitable(result):
+                    _wait_for(result)
+            # The last two are no Exceptions, and no reason for the consumer to end.
+            except (Exception, SystemExit, asyncio.CancelledError):
                 logger.exception(
                     "handler_failed stream=%s group=%s handler=%s entry_id=%s event_id=%s delivery_count=%s",
                     self.stream,
@@ -56,11 +56,17 @@ class Dispatcher:
                 done = False
         return done
 
-    def _wanted(self, obj_type: str, action: str) -> tuple[tuple[Handler, Call], ...]:
+    def _wanted(self, obj_type: str, action: str) -> tuple[Handler, ...]:
         try:
             return self._by_kind[obj_type, action]
         except KeyError:
-            wanted = tuple(pair for pair in self._calls if pair[0].matches(obj_type, action))
+            wanted = tuple(handler for handler in self._handlers if handler.matches(obj_type, action))
             if len(self._by_kind) < 1000:  # kinds come from the wire: remember many, but not without end
                 self._by_kind[obj_type, action] = wanted
             return wanted
+
+
+# Django's bridge runs a coroutine's ORM calls in this thread, and so on this thread's connections.
+@async_to_sync
+async def _wait_for(result: Awaitable[Any]) -> None:
+    await result

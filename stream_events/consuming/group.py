@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 
@@ -12,10 +12,13 @@ from stream_events.consuming.options import FIRST
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError
 
-ID_CHUNK = 500  # ids in one command: keeps every call short for the server
+CHUNK = 500  # entries in one command: keeps every call short for the server
+T = TypeVar("T")
 START = "0-0"  # the cursor before the first pending entry
 
-_LEAVE = Path(__file__).with_name("scripts").joinpath("leave.lua").read_text()
+_SCRIPTS = Path(__file__).with_name("scripts")
+_LEAVE = (_SCRIPTS / "leave.lua").read_text()
+_HAND_BACK = (_SCRIPTS / "hand_back.lua").read_text()
 
 
 class Group:
@@ -32,6 +35,7 @@ class Group:
         self._reader = reader
         self._client = client
         self._leave = client.register_script(_LEAVE)
+        self._hand_back = client.register_script(_HAND_BACK)
 
     def ensure(self, start: str = FIRST) -> bool:
         """Create the group at ``start`` (an entry id, 0 or $) where it is missing; True when it was.
@@ -86,23 +90,12 @@ class Group:
     def hand_back(self, entries: Sequence[Entry], idle: float) -> None:
         """Make entries that were not started look as if they had been pending for ``idle`` seconds.
 
-        Their delivery counts go back by one, so that being handed back costs them nothing.
+        Their delivery counts go back by one, so that being handed back costs them nothing. An entry that another
+        consumer has claimed meanwhile stays there.
         """
-        by_count: dict[int, list[str]] = {}
-        for entry in entries:
-            by_count.setdefault(entry.delivery_count - 1, []).append(entry.entry_id)
-        for count, entry_ids in by_count.items():
-            for chunk in _chunks(entry_ids):
-                self._client.xclaim(
-                    self.key,
-                    self.name,
-                    self.consumer,
-                    min_idle_time=0,
-                    message_ids=list(chunk),
-                    idle=round(idle * 1000),
-                    retrycount=count,
-                    justid=True,
-                )
+        for chunk in _chunks(entries):
+            pairs = [value for entry in chunk for value in (entry.entry_id, entry.delivery_count - 1)]
+            self._hand_back(keys=[self.key], args=[self.name, self.consumer, round(idle * 1000), *pairs])
 
     def last_id(self) -> str:
         """The id of the newest entry that the stream ever had."""
@@ -110,8 +103,13 @@ class Group:
         return str(info["last-generated-id"].decode())
 
     def pending_count(self) -> int:
-        """How many entries the whole group holds."""
-        return int(self._client.xpending(self.key, self.name)["pending"])
+        """How many entries the whole group holds; none when there is no such group."""
+        try:
+            return int(self._client.xpending(self.key, self.name)["pending"])
+        except redis.ResponseError as error:
+            if str(error).startswith("NOGROUP"):
+                return 0
+            raise
 
     def wake(self) -> None:
         """End a read that waits, from another thread; the server then answers it with nothing."""
@@ -122,6 +120,16 @@ class Group:
     def leave(self) -> bool:
         """Remove the consumer from the group unless it still holds entries; True when it was removed."""
         return bool(self._leave(keys=[self.key], args=[self.name, self.consumer]))
+
+    def remove_idle(self, idle: float) -> None:
+        """Remove consumers that hold nothing and were idle for ``idle`` seconds.
+
+        One that lives after all, waiting for entries, is made again by Redis with the next entry that it reads.
+        """
+        consumers: Any = self._client.xinfo_consumers(self.key, self.name)
+        for one in consumers:
+            if not one["pending"] and one["idle"] > idle * 1000:
+                self._leave(keys=[self.key], args=[self.name, one["name"]])
 
 
 def follows(entry_id: str, other: str) -> bool:
@@ -134,9 +142,9 @@ def _parts(entry_id: str) -> tuple[int, int]:
     return int(milliseconds), int(sequence or 0)
 
 
-def _chunks(entry_ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    for start in range(0, len(entry_ids), ID_CHUNK):
-        yield entry_ids[start : start + ID_CHUNK]
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
 
 
 def _entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:

@@ -7,18 +7,18 @@ a change it finishes the running entry, hands back the rest and exits with ``REL
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 from django.utils import autoreload
 
+from stream_events.management.posix_signals import signals_given_to
+
 RELOAD = 86  # the child's exit code for “start me again”
+ABORTED = 130  # and for “stopped by a second signal”
 _LIFELINE = "STREAM_EVENTS_RELOADER"  # the number of a pipe that closes when the parent dies
 _POLL = 1.0
 
@@ -27,11 +27,11 @@ def is_child() -> bool:
     return _LIFELINE in os.environ
 
 
-def run_child_forever() -> int:
+def run_children() -> int:
     """Run this command in child processes, one after the other; returns the last one's exit code.
 
     A child that fails after a reload, because the code is broken at the moment, is started again when a file
-    changes. Signals go to the child.
+    changes. SIGINT and SIGTERM go to the child.
     """
     reading, writing = os.pipe()
     environment = {**os.environ, _LIFELINE: str(reading)}
@@ -41,11 +41,12 @@ def run_child_forever() -> int:
         child = subprocess.Popen(  # noqa: S603
             autoreload.get_child_arguments(), env=environment, pass_fds=[reading]
         )
-        with _signals_go_to(child):
+        # As SIGTERM, whichever it was: a terminal's Ctrl-C has reached the child as SIGINT already.
+        with signals_given_to(lambda number: child.terminate()):  # noqa: B023 - used before the next round
             code = child.wait()
         if code == RELOAD:
             reloaded = True
-        elif reloaded and code > 0 and code != 130:
+        elif reloaded and code > 0 and code != ABORTED:
             _wait_for_change(started)
         else:
             os.close(writing)
@@ -53,7 +54,10 @@ def run_child_forever() -> int:
 
 
 def watch(stop: Callable[[], None]) -> Callable[[], bool]:
-    """Call ``stop`` when a file of the project changes or the parent has died; returns what tells the first."""
+    """Call ``stop`` when a file of the project changes or the parent has died.
+
+    Returns a function that says whether a file changed.
+    """
     changed = threading.Event()
 
     def watch_files() -> None:
@@ -70,23 +74,6 @@ def watch(stop: Callable[[], None]) -> Callable[[], bool]:
     for target in (watch_files, watch_parent):
         threading.Thread(target=target, name=f"stream_events-{target.__name__}", daemon=True).start()
     return changed.is_set
-
-
-class _signals_go_to:
-    """Hands SIGINT and SIGTERM to ``child``, both as SIGTERM: a terminal sends it SIGINT without our help."""
-
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        self._child = child
-
-    def __enter__(self) -> None:
-        self._before = {number: signal.signal(number, self._forward) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def __exit__(self, *_: Any) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _forward(self, number: int, frame: FrameType | None) -> None:
-        self._child.terminate()
 
 
 def _wait_for_change(since: float) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import sys
 from collections.abc import Sequence
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import redis
 from django.db import transaction
@@ -21,38 +20,68 @@ logger = logging.getLogger("stream_events")
 
 FAILURES = (redis.RedisError, OSError, StreamEventsError)
 
-_numbers = itertools.count()
-_waiting: WeakKeyDictionary[BaseDatabaseWrapper, WeakValueDictionary[int, CommitHook]] = WeakKeyDictionary()
+_current: WeakKeyDictionary[BaseDatabaseWrapper, _Transaction] = WeakKeyDictionary()
 
 
 class CommitHook:
-    """The entries of one write, as a callback for ``transaction.on_commit``.
+    """The entries of one write; its ``run`` is a callback for ``transaction.on_commit``.
 
-    Django's list of callbacks holds the only reference to a hook. What Django drops from it, because a savepoint
-    or the transaction was rolled back, is therefore gone from ``_waiting`` as well, and the first hook that runs
-    after the commit can send what is left there in one pipeline. Nobody else may keep a hook.
+    The first one that runs after a commit also sends the entries of those that are still to run, so that a
+    transaction leaves in one pipeline. It finds them in Django's own list of callbacks, from which Django takes
+    one after the other, and which it replaces when it rolls back a savepoint.
     """
 
-    __slots__ = ("__weakref__", "connection", "entries")
+    __slots__ = ("connection", "entries", "savepoints", "transaction")
 
     def __init__(self, connection: BaseDatabaseWrapper, entries: Sequence[NewEntry]) -> None:
         self.connection = connection
         self.entries = entries
+        self.savepoints = frozenset(connection.savepoint_ids)
+        self.transaction = _transaction(connection) if connection.in_atomic_block else None
 
-    def __call__(self) -> None:
+    def run(self) -> None:
         if self.entries:
-            send([entry for hook in self._due() for entry in hook.take()])
+            send([entry for hook in self._due() for entry in hook._take()])
 
-    def take(self) -> Sequence[NewEntry]:
+    def _take(self) -> Sequence[NewEntry]:
         taken, self.entries = self.entries, ()
         return taken
 
     def _due(self) -> list[CommitHook]:
-        # Inside a transaction it is a test that runs its callbacks, and not every one of them; and without
-        # reference counting a dropped hook may linger. Each hook then sends its own.
-        if self.connection.in_atomic_block or sys.implementation.name != "cpython":
+        """This hook and those that are known to have survived as well, in the order of their writes."""
+        # In a transaction, it is a test that runs its callbacks, and perhaps not all of them.
+        if self.transaction is None or self.connection.in_atomic_block:
             return [self]
-        return list(_waiting[self.connection].values())
+        listed = _hooks(self.transaction.callbacks)
+        if self not in listed:
+            return [self, *listed]  # Django has taken us from the list, so that is the one it is running
+        # A savepoint was rolled back after the last write. What shares our savepoints has survived with us.
+        return [hook for hook in listed if hook.savepoints <= self.savepoints]
+
+
+class _Transaction:
+    """What the hooks of one transaction share: Django's list of callbacks as it was at the last write."""
+
+    __slots__ = ("callbacks",)
+
+    def __init__(self) -> None:
+        self.callbacks: list[Any] = []
+
+
+def _transaction(connection: BaseDatabaseWrapper) -> _Transaction:
+    """The transaction on ``connection``: another one when Django's list is new and has none of our hooks."""
+    callbacks: list[Any] = connection.run_on_commit
+    current = _current.get(connection)
+    if current is None or current.callbacks is not callbacks:
+        earlier = next((hook.transaction for hook in _hooks(callbacks)), None)
+        current = _current[connection] = earlier or _Transaction()
+        current.callbacks = callbacks
+    return current
+
+
+def _hooks(callbacks: list[Any]) -> list[CommitHook]:
+    owners = (getattr(function, "__self__", None) for _, function, *_ in callbacks)
+    return [owner for owner in owners if isinstance(owner, CommitHook)]
 
 
 def send_after_commit(entries: Sequence[NewEntry], using: str) -> None:
@@ -60,29 +89,29 @@ def send_after_commit(entries: Sequence[NewEntry], using: str) -> None:
 
     Raises Django's ``TransactionManagementError`` under manual transaction management, as ``on_commit`` does.
     """
-    connection = transaction.get_connection(using)
-    hook = CommitHook(connection, entries)
-    _waiting.setdefault(connection, WeakValueDictionary())[next(_numbers)] = hook
-    try:
-        transaction.on_commit(hook, using=using, robust=get_settings().on_failure != "raise")
-    except transaction.TransactionManagementError:
-        hook.take()  # whoever keeps the error keeps the hook
-        raise
+    hook = CommitHook(transaction.get_connection(using), entries)
+    transaction.on_commit(hook.run, using=using, robust=get_settings().on_failure != "raise")
 
 
 def send(entries: Sequence[NewEntry]) -> None:
     """Send ``entries`` now; what Redis does not take is logged, or raised if ``ON_FAILURE`` is ``"raise"``."""
     try:
         replies = append(entries)
-    except FAILURES as error:
-        _failed(entries, error)
+    except Exception as error:  # noqa: BLE001 - the rows are committed: nothing may break the caller
+        _log(entries, error)
+        _raise_if_asked_to(error)
         return
+    except BaseException as error:
+        _log(entries, error)
+        raise
     refused = [(entry, reply) for entry, reply in zip(entries, replies, strict=True) if not isinstance(reply, str)]
+    for entry, reply in refused:
+        _log([entry], reply)
     if refused:
-        _failed([entry for entry, _ in refused], refused[0][1])
+        _raise_if_asked_to(refused[0][1])
 
 
-def _failed(entries: Sequence[NewEntry], error: Exception) -> None:
+def _log(entries: Sequence[NewEntry], error: BaseException) -> None:
     for entry in entries:
         logger.error(
             "event_not_published stream=%s event=%r event_id=%s error=%r",
@@ -91,5 +120,8 @@ def _failed(entries: Sequence[NewEntry], error: Exception) -> None:
             entry.event_id,
             explain(error),
         )
+
+
+def _raise_if_asked_to(error: Exception) -> None:
     if get_settings().on_failure == "raise":
         raise error

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import Field, Model
+from django.db.models import Field, Model, QuerySet
 from django.db.models.fields.files import FieldFile
 
 from stream_events.exceptions import EventEncodeError
@@ -17,7 +17,8 @@ def object_payload(
 ) -> dict[str, Any]:
     """The payload for ``instance`` seen as a ``model``, with the fields ``names`` as its data.
 
-    Values that the instance does not hold (expressions, deferred fields) are read with one query on ``using``.
+    Values that the instance does not hold (expressions, deferred and generated fields) are read with one query on
+    ``using``.
     Raises ``EventEncodeError`` for a value that its own field does not understand.
     """
     payload = {
@@ -45,9 +46,13 @@ def _field_values(model: type[Model], instance: Model, names: Sequence[str], usi
     values = {
         name: getattr(instance, field.attname) for name, field in fields.items() if field.attname not in deferred
     }
-    missing = [name for name in names if name not in values or hasattr(values[name], "resolve_expression")]
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in values or field.generated or hasattr(values[name], "resolve_expression")
+    ]
     if missing:
-        rows = model._base_manager.using(using).filter(pk=_key(model, instance)).values(*missing)
+        rows: QuerySet[Any, Any] = QuerySet(model).using(using).filter(pk=_key(model, instance)).values(*missing)
         values.update(rows.first() or dict.fromkeys(missing))
     return {name: _to_python(field, values[name]) for name, field in fields.items()}
 

@@ -90,7 +90,7 @@ class StreamPublisher:
         if instance.pk is None:
             raise ValueError(f"{instance!r} has no primary key; save it before publishing an event about it.")
         model = self._declared_on(type(instance))
-        using = using or instance._state.db or router.db_for_write(model, instance=instance)
+        using = using or router.db_for_write(model, instance=instance)
         names = () if data is not None else self.fields
         payload = object_payload(model, instance, action, names=names, using=using)
         if data is not None:

@@ -28,7 +28,7 @@ def staff(client, server):
 def hand_out(server):
     """Publishes ``count`` orders and hands them to a consumer that does nothing with them."""
 
-    def run(count, stream="orders", group="billing", consumer="worker-1"):
+    def run(count, stream="orders", group="billing", consumer="consumer-1"):
         key = f"t:{stream}"
         ids, _ = StreamPublisher(stream).batch_add([{"obj_id": number} for number in range(count)])
         server.xgroup_create(key, group, id="0", mkstream=True)

@@ -29,7 +29,7 @@ def test_shows_entry_payload_consumer_idle_time_and_deliveries(admin, hand_out):
     assert shown(response) == [entry_id]
     assert entry_id in page
     assert "{&quot;obj_id&quot;:0}" in page
-    assert "worker-1" in page
+    assert "consumer-1" in page
     assert re.search(r">\d s<", page)
 
 
@@ -68,7 +68,17 @@ def test_pages_by_entry_id_to_the_end(admin, hand_out):
     assert list(itertools.chain(*pages)) == ids
 
 
-@pytest.mark.parametrize("after", ["x", "1-", "99999999999999999999999-0", "0-0'"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "x",
+        "1-",
+        "0-0'",
+        "99999999999999999999-0",
+        "١-١",
+        "18446744073709551615-18446744073709551615",
+    ],
+)
 def test_a_page_that_makes_no_sense_is_the_first(admin, hand_out, after):
     ids = hand_out(1)
     assert shown(admin.get(URL, {"group": "orders:billing", "after": after})) == ids
@@ -114,5 +124,5 @@ def test_an_entry_that_is_no_event_is_shown_as_it_is(admin, server, hand_out):
 
 @pytest.mark.parametrize("parameter", ["zzz", "o", "p", "q", "all", "_facets"])
 def test_parameters_of_other_lists_break_nothing(admin, hand_out, parameter):
-    hand_out(1)
-    assert admin.get(URL, {"group": "orders:billing", parameter: "1"}).status_code in (200, 302)
+    ids = hand_out(1)
+    assert shown(admin.get(URL, {"group": "orders:billing", "after": "0-1", parameter: "1"})) == ids

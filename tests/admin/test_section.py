@@ -4,9 +4,11 @@ import io
 
 import pytest
 from django.apps import apps
+from django.contrib.admin import ModelAdmin, site
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 
+from stream_events.admin import register
 from stream_events.models import PendingEntry, Stream
 
 PAGES = ["stream", "pendingentry"]
@@ -44,7 +46,8 @@ def test_the_view_permission_is_enough_to_look(staff, name):
 @pytest.mark.parametrize("name", PAGES)
 def test_nobody_can_add_change_or_delete(admin, name):
     assert admin.get(f"/admin/stream_events/{name}/add/").status_code == 403
-    assert admin.post(f"/admin/stream_events/{name}/orders/delete/").status_code in (302, 403)
+    assert admin.post(f"/admin/stream_events/{name}/orders/delete/").status_code == 403
+    assert admin.post(f"/admin/stream_events/{name}/orders/change/").status_code == 302
     assert f"/stream_events/{name}/add/" not in admin.get(f"/admin/stream_events/{name}/").content.decode()
 
 
@@ -77,7 +80,20 @@ def test_a_setting_that_cannot_be_used_is_no_crash(admin, settings, name):
     settings.STREAM_EVENTS = {"COUNT": 0}
     response = admin.get(f"/admin/stream_events/{name}/")
     assert response.status_code == 503
+    assert "not set up to reach Redis" in response.content.decode()
     assert "COUNT" in response.content.decode()
+
+
+def test_a_theme_may_register_the_default_site_again(client, admin):
+    class Theme(ModelAdmin):
+        pass
+
+    register(site, base=Theme)
+    try:
+        assert isinstance(site.get_model_admin(Stream), Theme)
+        assert admin.get("/admin/stream_events/stream/").status_code == 200
+    finally:
+        register(site)
 
 
 @pytest.mark.parametrize("name", PAGES)

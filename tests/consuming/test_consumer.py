@@ -62,7 +62,7 @@ def test_a_new_group_begins_with_the_first_entry(handled, server):
     assert pending(server) == []
 
 
-def test_or_where_it_is_told(handled, server):
+def test_a_new_group_begins_at_create_from_and_is_never_moved(handled, server):
     ids = publish(1, 2, 3)
     consume(create_from=ids[1])
     assert handled == [3]
@@ -210,6 +210,34 @@ def test_a_flushed_server_is_no_end(handled, server):
     publish(2)
     thread.join(20)
     assert handled == [1, 2]
+
+
+def test_waiting_for_redis_backs_off_and_ends_with_max_seconds(handled, caplog):
+    with override_settings(STREAM_EVENTS={"URL": "redis://127.0.0.1:1/0"}):
+        consumer = Consumer("orders", "billing", max_seconds=1.2)
+        assert consumer.join() is False
+        assert consumer.run().started == 0
+    assert 2 <= caplog.text.count("redis_unavailable") <= 3
+    assert "next attempt in 0.5 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"count": 0}, {"max_events": -1}, {"block": 0}, {"max_seconds": 0}, {"consumer": "web 1"}, {"consumer": "wéb"}],
+)
+def test_options_that_cannot_be_are_refused(handled, options):
+    with pytest.raises(ConfigurationError):
+        Consumer("orders", "billing", **options)
+
+
+def test_draining_does_not_wait_for_a_server_that_refuses(handled, server, monkeypatch):
+    consumer = Consumer("orders", "billing", drain=True)
+    server.execute_command("ACL", "SETUSER", "default", "-xautoclaim")
+    try:
+        with pytest.raises(RedisUnavailableError, match="permissions"):
+            consumer.run()
+    finally:
+        server.execute_command("ACL", "SETUSER", "default", "+xautoclaim")
 
 
 def test_an_unknown_group_is_refused_before_anything_is_read(handled):

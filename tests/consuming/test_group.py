@@ -2,7 +2,6 @@
 
 import pytest
 import redis
-from django.conf import settings
 
 from stream_events.conf import Settings, get_settings
 from stream_events.connections import make_client
@@ -61,6 +60,16 @@ def test_takes_up_what_was_idle_with_its_delivery_count(server, shape):
         (ids[1], {b"payload": b"1"}, 2),
     ]
     assert make_group("another").claim(60, 10, "0-0") == ("0-0", [])
+
+
+def test_delivery_counts_are_those_of_the_claimed_entries(server):
+    make_group("dead").ensure()
+    ids = add(server, 5)
+    make_group("dead").read(5, None)
+    server.xclaim(KEY, "billing", "dead", 0, [ids[4]], idle=99_000, retrycount=7, justid=True)
+    server.xclaim(KEY, "billing", "dead", 0, [ids[0]], idle=99_000, retrycount=3, justid=True)
+    _, entries = make_group("living").claim(60, 10, "0-0")
+    assert [(entry.entry_id, entry.delivery_count) for entry in entries] == [(ids[0], 4), (ids[4], 8)]
 
 
 def test_a_trimmed_entry_is_no_entry_to_claim(server, shape):
@@ -167,4 +176,3 @@ def test_ids_are_compared_by_number(one, other, expected):
 def test_the_servers_errors_pass_through(server):
     with pytest.raises(redis.ResponseError, match="NOGROUP"):
         make_group().read(1, None)
-    assert settings.STREAM_EVENTS["KEY_PREFIX"] == "t:"

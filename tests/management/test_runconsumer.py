@@ -83,7 +83,7 @@ def test_what_is_left_after_draining_makes_exit_code_3(project):
     code, output = project.run("runconsumer", "orders", "billing", "--drain")
     assert code == 3
     assert "OrderHasNoLinesError" in output
-    assert "1 entries of the group are still pending" in output
+    assert "Still pending in the group: 1." in output
 
 
 @pytest.mark.parametrize("names", [("orders", "biling"), ("order", "billing")])

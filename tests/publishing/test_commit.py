@@ -152,11 +152,14 @@ def test_manual_transaction_management_is_refused_as_django_refuses_it(entries):
     connection = connections["default"]
     connection.set_autocommit(False)
     try:
-        with pytest.raises(transaction.TransactionManagementError, match="manual"):
+        with pytest.raises(transaction.TransactionManagementError, match="manual") as kept:
             Order.objects.create(number="A1")
     finally:
         connection.rollback()
         connection.set_autocommit(True)
+    Order.objects.create(number="A2")
+    assert [event["data"]["number"] for event in entries("orders")] == ["A2"]
+    assert kept
 
 
 class TestInsideATestCase:

@@ -82,7 +82,7 @@ class TestAdd:
         with pytest.raises(redis.ConnectionError):
             StreamPublisher("orders").add(ORDER)
 
-    def test_or_logs_it_and_gives_no_entry_id(self, settings, caplog):
+    def test_logs_a_failure_instead_when_asked_to(self, settings, caplog):
         settings.STREAM_EVENTS = {"URL": "redis://127.0.0.1:1/0"}
         assert StreamPublisher("orders").add(ORDER, raise_error=False) == (None, 1)
         assert "event_not_published stream=orders obj_id=1" in caplog.text

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -38,6 +39,8 @@ class Command(BaseCommand):
         parser.add_argument("--interval", type=float, default=5.0, help="seconds between two orders (default: 5)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("The demo makes an administrator whose password everybody knows: it wants DEBUG=True.")
         port = options["port"]
         if _is_taken(port):
             raise CommandError(f"Port {port} is in use; choose another one with --port.")
@@ -101,11 +104,9 @@ class Command(BaseCommand):
 
 
 def _make_admin() -> None:
-    user, _ = get_user_model().objects.get_or_create(username=USERNAME)
-    user.is_staff = user.is_superuser = True
-    if not user.check_password(PASSWORD):
-        user.set_password(PASSWORD)
-    user.save()
+    users = get_user_model().objects
+    if not users.filter(username=USERNAME).exists():
+        users.create_superuser(USERNAME, password=PASSWORD)
 
 
 def _place_order() -> Order:

@@ -6,11 +6,8 @@ import argparse
 import contextlib
 import logging
 import platform
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from types import FrameType
 from typing import Any
 
 import django
@@ -22,13 +19,14 @@ from stream_events.connections import safe_url
 from stream_events.consuming import Consumer
 from stream_events.exceptions import ConfigurationError, EmbeddedServerError, RedisUnavailableError
 from stream_events.management import reloader
+from stream_events.management.posix_signals import signals_given_to
+from stream_events.management.reloader import ABORTED
 from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION
 
 PARTIAL = 3
 UNAVAILABLE = 69
 CONFIGURATION = 78
-ABORTED = 130
 
 POSITIONS = {"earliest": "0", "latest": "$"}
 LEVELS = {0: logging.ERROR, 1: logging.INFO, 2: logging.INFO, 3: logging.DEBUG}
@@ -59,7 +57,7 @@ class Command(BaseCommand):
             action="store_true",
             help="handle what is there and end; exit code 3 if entries are left",
         )
-        parser.add_argument("--max-events", type=_positive_int, metavar="N", help="end after N events")
+        parser.add_argument("--max-events", type=_positive_int, metavar="N", help="end when N events were started")
         parser.add_argument("--max-seconds", type=_seconds, metavar="S", help="end after S seconds")
         parser.add_argument(
             "--reload",
@@ -85,6 +83,7 @@ class Command(BaseCommand):
             raise CommandError("Stopped at once; the entry in hand stays pending.", returncode=ABORTED) from None
 
     def _run(self, options: dict[str, Any]) -> None:
+        # Made before the reloader starts as well, because that would only repeat what is wrong with it.
         consumer = Consumer(
             options["stream"],
             options["group"],
@@ -92,9 +91,9 @@ class Command(BaseCommand):
             **{name: options[name] for name in ("consumer", "count", "block", "drain", "max_events", "max_seconds")},
         )
         if _wants_reload(options) and not reloader.is_child():
-            sys.exit(reloader.run_child_forever())
+            sys.exit(reloader.run_children())
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
-        with _logging_to(self.stderr, options["verbosity"]), _stopped_by_signals(consumer):
+        with _logging_to(self.stderr, options["verbosity"]), _stop_on_signals(consumer):
             created = consumer.join()
             if options["verbosity"] > 0:
                 self._banner(consumer, created)
@@ -102,12 +101,11 @@ class Command(BaseCommand):
         if code_changed():
             sys.exit(reloader.RELOAD)
         if report.left:
-            raise CommandError(f"{report.left} entries of the group are still pending.", returncode=PARTIAL)
+            raise CommandError(f"Still pending in the group: {report.left}.", returncode=PARTIAL)
 
     def _banner(self, consumer: Consumer, created: bool) -> None:
         """Say what runs where, once Redis has answered."""
-        version = server = "?"
-        state = None
+        server, state = "?", None
         with contextlib.suppress(redis.RedisError):
             server = server_version()
             state = group_state(consumer.stream, consumer.group)
@@ -126,27 +124,18 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-@contextlib.contextmanager
-def _stopped_by_signals(consumer: Consumer) -> Iterator[None]:
+def _stop_on_signals(consumer: Consumer) -> contextlib.AbstractContextManager[None]:
     """Let the first SIGINT or SIGTERM stop ``consumer``, and the second one stop everything at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     seen: set[int] = set()
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int) -> None:
         # Under the reloader a Ctrl-C comes twice: from the terminal, and from the parent as SIGTERM.
         if number in seen or (seen and not reloader.is_child()):
             raise KeyboardInterrupt
         seen.add(number)
         consumer.stop()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return signals_given_to(stop)
 
 
 @contextlib.contextmanager
@@ -156,6 +145,7 @@ def _logging_to(stream: Any, verbosity: int) -> Iterator[None]:
     if logger.hasHandlers():
         yield
         return
+    # The stream itself, not Django's wrapper of it, which would colour every line as an error.
     handler = logging.StreamHandler(getattr(stream, "_out", stream))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
