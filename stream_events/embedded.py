@@ -119,8 +119,10 @@ class EmbeddedServer:
 
     def _start(self) -> None:
         _private_folder(self.socket.parent)
+        # Relative to the folder, so that a server whose folder was deleted cannot remove its successor's socket.
+        path = self.socket.name if self.socket.parent == self.folder else str(self.socket)
         keeper = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", str(KEEPER), str(binary()), str(self.socket)],
+            [sys.executable, "-I", "-S", str(KEEPER), str(binary()), path],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -39,7 +39,9 @@ def test_an_unknown_setting_is_an_error_with_the_closest_name():
     assert "COUNT" in message.hint
 
 
-@pytest.mark.parametrize("setting", [{"COUNT": "many"}, {"URL": "http://x"}, {"URL": "redis+cluster://x"}, "x"])
+@pytest.mark.parametrize(
+    "setting", [{"COUNT": "many"}, {"URL": "http://x"}, {"URL": "redis+cluster://x"}, {"OPTIONS": {"no_such": 1}}, "x"]
+)
 def test_a_value_that_cannot_be_used_is_an_error(setting):
     with override_settings(STREAM_EVENTS=setting):
         assert ids(checks.check_settings(None)) == [checks.BAD_SETTING]

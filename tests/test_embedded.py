@@ -1,6 +1,7 @@
 """The embedded server, shared by real processes that come, go and are killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,11 +69,11 @@ def is_alive(pid):
 
 
 def processes_of(folder):
-    """The keeper and the server of ``folder``, as the system lists them."""
+    """The keeper and the server of ``folder``: both run in it."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*/cwd"):
         try:
-            if str(folder) in path.read_bytes().decode(errors="replace") and int(path.parent.name) != os.getpid():
+            if path.readlink() == folder and is_alive(int(path.parent.name)):
                 found.append(int(path.parent.name))
         except OSError:
             continue
@@ -123,6 +124,76 @@ def test_comes_back_with_its_data_when_it_crashes(folder):
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: _answers(server), "another server")
         assert client.get("kept") == b"yes"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from redis import ConnectionPool, ConnectionError, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from stream_events.embedded import EmbeddedConnection
+pool = ConnectionPool(connection_class=EmbeddedConnection, folder=Path(sys.argv[1]), retry=Retry(NoBackoff(), 0))
+client, written = Redis(connection_pool=pool), 0
+print("ready", flush=True)
+while not Path(sys.argv[2]).exists():
+    try:
+        client.xadd("orders", {"payload": "{}"})
+        written += 1
+    except ConnectionError:
+        pass
+print(written)
+"""
+
+
+def test_a_server_that_crashes_under_load_stays_one_server_and_loses_nothing(folder, tmp_path):
+    stop = tmp_path / "stop"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, folder, stop], stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for writer in writers:
+        writer.stdout.readline()
+    server = EmbeddedServer(folder)
+    server.ensure_running()
+    with redis.Redis(unix_socket_path=str(server.socket), retry=None) as client:
+        for _ in range(3):
+            pid = wait_for(lambda: _pid_after_a_while(client), "a server that is not in a crash loop")
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: _answers(server), "another server")
+        wait_for(lambda: len(processes_of(folder)) == 2, "one keeper and one server")
+        stop.touch()
+        written = sum(int(writer.communicate(timeout=30)[0]) for writer in writers)
+        assert written > 100
+        # A reply that was lost with the server leaves an entry more than its writer knows of.
+        assert written <= client.xlen("orders") <= written + 3 * len(writers)
+
+
+def _pid_after_a_while(client):
+    try:
+        info = client.info("server")
+    except redis.ConnectionError:
+        return None
+    return info["process_id"] if info["uptime_in_seconds"] >= 2 else None
+
+
+def test_a_folder_that_was_deleted_under_a_running_process_is_made_again(folder):
+    server = EmbeddedServer(folder)
+    server.ensure_running()
+    shutil.rmtree(folder)
+    server.ensure_running()
+    assert _answers(server)
+    other = User(folder)
+    pid = other.server_pid()
+    other.kill()
+    assert is_alive(pid)
+    assert _answers(server)
+
+
+def test_a_folder_that_cannot_be_made_says_why(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(EmbeddedServerError, match="cannot be made"):
+        EmbeddedServer(tmp_path / "file" / "folder").ensure_running()
 
 
 def test_is_started_again_when_its_keeper_was_killed(folder):

@@ -7,7 +7,7 @@ import redis
 from django.test import override_settings
 
 from stream_events import StreamPublisher
-from stream_events.consuming import Consumer
+from stream_events.consuming import Consumer, consumer
 from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from tests.conftest import wait_for
 
@@ -119,6 +119,30 @@ def test_max_seconds_ends_it(handled):
     assert consume(drain=False, max_seconds=0.3).started == 1
 
 
+def test_max_seconds_ends_it_within_a_batch_and_hands_back_the_rest(handled, server):
+    publish(*range(50))
+    handled.hook = lambda event: threading.Event().wait(0.05)
+    report = consume(drain=False, max_seconds=0.3)
+    assert 0 < report.started < 50
+    handled.hook = lambda event: None
+    consume()
+    assert handled == list(range(50))
+
+
+def test_draining_a_group_that_goes_away_ends(handled, server):
+    publish(1)
+    handled.hook = lambda event: server.delete(KEY)
+    assert consume().left == 0
+
+
+def test_database_connections_are_looked_after_around_a_batch_and_after_a_failure(handled, monkeypatch):
+    publish(1, 2, 3)
+    handled.failing = {2}
+    monkeypatch.setattr(consumer, "close_old_connections", lambda: handled.append("looked after"))
+    consume()
+    assert handled == ["looked after", 1, 2, "looked after", 3, "looked after"]
+
+
 def test_takes_up_at_its_start_what_was_idle_for_long_enough(handled, server, settings):
     settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "CLAIM_IDLE": 0.05}
     publish(1, 2)
@@ -133,6 +157,16 @@ def test_takes_up_at_its_start_what_was_idle_for_long_enough(handled, server, se
 
 def _rows(server):
     return server.xpending_range(KEY, "billing", "-", "+", 10)
+
+
+def test_entries_that_fail_again_and_again_keep_no_new_one_waiting(handled, server, settings):
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "CLAIM_IDLE": 0.001}
+    publish(*range(50))
+    handled.failing = set(range(50))
+    consume()
+    publish(99)
+    consume(drain=False, count=10, max_events=21)
+    assert handled.index(99) <= 50 + 20
 
 
 def test_leaves_alone_what_another_consumer_has_just_taken(handled, server):

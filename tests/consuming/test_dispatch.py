@@ -1,6 +1,10 @@
 """From an entry to the calls of its handlers."""
 
+import asyncio
+import functools
+
 import pytest
+from asgiref.sync import sync_to_async
 
 from stream_events.consuming.dispatch import Dispatcher
 from stream_events.events import Entry
@@ -43,6 +47,42 @@ def test_awaits_async_handlers(register, dispatch):
     register(handle)
     assert dispatch() is True
     assert seen == ["create"]
+
+
+def wrapped(func):
+    @functools.wraps(func)
+    def call(event):
+        return func(event)
+
+    return call
+
+
+@pytest.mark.parametrize("wrap", [wrapped, lambda func: lambda event: func(event), functools.partial])
+def test_awaits_whatever_a_handler_returns_to_be_awaited(register, dispatch, wrap):
+    seen = []
+
+    async def handle(event):
+        seen.append(event.action)
+
+    register(wrap(handle))
+    assert dispatch() is True
+    assert seen == ["create"]
+
+
+def test_awaits_a_function_behind_sync_to_async(register, dispatch):
+    seen = []
+    register(sync_to_async(seen.append))
+    assert dispatch() is True
+    assert len(seen) == 1
+
+
+def test_a_cancelled_handler_is_a_failure_and_not_the_end(register, dispatch, caplog):
+    async def cancel(event):
+        raise asyncio.CancelledError
+
+    register(cancel)
+    assert dispatch() is False
+    assert "handler_failed" in caplog.text
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(0)])

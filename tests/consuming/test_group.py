@@ -105,6 +105,32 @@ def test_entries_handed_back_are_idle_at_once_and_have_lost_no_delivery(server):
     assert {one["times_delivered"] for one in pending(server).values()} == {1}
 
 
+def test_handing_back_takes_nothing_from_another_consumer(server):
+    make_group("slow").ensure()
+    add(server, 2)
+    held = make_group("slow").read(2, None)
+    make_group("fast").claim(0, 1, "0-0")
+    make_group("slow").hand_back(held, idle=900)
+    rows = pending(server)
+    assert [(rows[one.entry_id]["consumer"], rows[one.entry_id]["times_delivered"]) for one in held] == [
+        (b"fast", 2),
+        (b"slow", 0),
+    ]
+    assert rows[held[0].entry_id]["time_since_delivered"] < 900_000
+
+
+def test_removes_idle_consumers_that_hold_nothing(server):
+    group = make_group("one")
+    group.ensure()
+    add(server, 2)
+    make_group("holds").read(1, None)
+    make_group("done").ack([entry.entry_id for entry in make_group("done").read(1, None)])
+    group.remove_idle(60)
+    assert len(server.xinfo_consumers(KEY, "billing")) == 2
+    group.remove_idle(-1)
+    assert [one["name"] for one in server.xinfo_consumers(KEY, "billing")] == [b"holds"]
+
+
 def test_a_group_begins_where_it_is_told_and_is_never_moved(server):
     ids = add(server, 3)
     assert make_group().ensure(ids[0]) is True

@@ -199,6 +199,17 @@ class TestValues:
         getattr(models.Order.objects.only("id").get(), action)()
         assert entries("orders")[1]["data"].items() >= {"number": "A1", "quantity": 4}.items()
 
+    def test_generated_fields_are_read(self, entries):
+        sum_ = models.Sum.objects.create(a=1)
+        sum_.a = 4
+        sum_.save()
+        assert [event["data"] for event in entries("sums")] == [{"a": 1, "double": 2}, {"a": 4, "double": 8}]
+
+    def test_are_read_past_a_manager_that_hides_the_row(self, entries):
+        models.Hidden.objects.create(name="h")
+        models.Hidden.objects.only("id").get().delete()
+        assert entries("hidden")[1]["data"] == {"name": "h"}
+
     def test_a_key_given_as_text_keeps_the_type_of_its_field(self, entries):
         models.Order.objects.create(pk="41", number="A1")
         assert entries("orders")[0]["obj_id"] == 41

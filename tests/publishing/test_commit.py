@@ -7,6 +7,7 @@ import redis
 from django.db import connections, transaction
 from django.test import TestCase, override_settings
 
+from stream_events.publishing import commit
 from tests.shop.models import Order, Parcel
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -111,6 +112,61 @@ def test_many_savepoints_are_one_pipeline_on_the_server(reads):
     assert reads() == 1
 
 
+def test_a_savepoint_rolled_back_after_the_last_write_leaves_one_pipeline(reads):
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        Order.objects.create(number="A2")
+        with rolled_back():
+            Order.objects.create(number="B1")
+    assert reads() == 1
+
+
+def test_callbacks_that_somebody_kept_publish_nothing_of_what_was_rolled_back(numbers):
+    kept = []
+    with rolled_back():
+        Order.objects.create(number="B1")
+        kept += connections["default"].run_on_commit
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        with rolled_back():
+            Order.objects.create(number="B2")
+            kept += connections["default"].run_on_commit
+    Order.objects.create(number="A2")
+    assert numbers() == ["A1", "A2"]
+
+
+def test_a_transaction_of_somebody_elses_callback_changes_nothing(numbers):
+    def write_and_roll_back():
+        with rolled_back():
+            Order.objects.create(number="B1")
+        with transaction.atomic():
+            Order.objects.create(number="C1")
+
+    with transaction.atomic():
+        with transaction.atomic():
+            transaction.on_commit(write_and_roll_back)
+            Order.objects.create(number="A1")
+        with rolled_back():
+            Order.objects.create(number="B2")
+        Order.objects.create(number="A2")
+    assert numbers() == ["C1", "A1", "A2"]
+
+
+class ReplicaRouter:
+    def db_for_read(self, model, **hints):
+        return "other"
+
+    def db_for_write(self, model, **hints):
+        return "default"
+
+
+def test_an_instance_read_from_a_replica_publishes_where_it_is_written(numbers):
+    Order.objects.using("other").create(number="A1")
+    with override_settings(DATABASE_ROUTERS=[f"{__name__}.ReplicaRouter"]), rolled_back():
+        Order.objects.get().events.publish("paid")
+    assert numbers() == ["A1"]
+
+
 def test_each_database_publishes_on_its_own_commit(numbers):
     with transaction.atomic(using="default"):
         Order.objects.create(number="A1")
@@ -190,6 +246,25 @@ class TestRedisFails:
         assert Order.objects.count() == 1
         assert f"event_not_published stream=orders event='shop.order:{order.pk} create'" in caplog.text
         assert "secret number" not in caplog.text
+
+    def test_somebody_elses_callbacks_run_nevertheless(self, settings, caplog):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "OPTIONS": {"no_such_option": 1}}
+        ran = []
+        with transaction.atomic():
+            Order.objects.create(number="A1")
+            transaction.on_commit(lambda: ran.append(True))
+        assert ran
+        assert "no_such_option" in caplog.text
+        assert "event_not_published stream=orders" in caplog.text
+
+    def test_an_interrupted_publisher_names_what_was_in_hand(self, monkeypatch, caplog):
+        def interrupt(entries):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(commit, "append", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Order.objects.create(number="A1")
+        assert "event_not_published stream=orders" in caplog.text
 
     def test_raise_raises_after_the_commit(self, settings):
         settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ON_FAILURE": "raise"}

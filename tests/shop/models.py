@@ -108,3 +108,26 @@ class Blob(models.Model):
     content = models.BinaryField()
 
     events = StreamPublisher("blobs", fields=["content"])
+
+
+class Sum(models.Model):
+    a = models.IntegerField()
+    double = models.GeneratedField(expression=models.F("a") * 2, output_field=models.IntegerField(), db_persist=True)
+
+    events = StreamPublisher("sums", fields=["a", "double"])
+
+
+class NothingManager(models.Manager):
+    def get_queryset(self):
+        return super().get_queryset().none()
+
+
+class Hidden(models.Model):
+    name = models.CharField(max_length=20)
+
+    objects = models.Manager()
+    nothing = NothingManager()
+    events = StreamPublisher("hidden", fields=["name"])
+
+    class Meta:
+        base_manager_name = "nothing"
