@@ -130,12 +130,14 @@ class EmbeddedServer:
             start_new_session=True,  # Ctrl-C in a terminal is for the consumers, not for their server
         )
         assert keeper.stdout is not None  # noqa: S101
-        with keeper.stdout as answer:
-            ready = answer.readline() == b"ready\n"
+        try:
+            with keeper.stdout as answer:
+                ready = answer.readline() == b"ready\n"
+        finally:
+            keeper.returncode = 0  # it outlives us on purpose; without this Popen warns
         if not ready:
-            keeper.wait()
+            os.waitpid(keeper.pid, 0)
             raise EmbeddedServerError(f"The embedded server did not start: {self._last_words()}")
-        keeper.returncode = 0  # it outlives us on purpose; without this Popen warns
 
     def _last_words(self) -> str:
         try:

@@ -123,7 +123,8 @@ class HandlerRegistry:
         if not known:
             return (
                 f"No handler is registered for stream {stream!r}, group {group!r}, nor for any other. Call"
-                " handlers.register() in an apps.py, or write a stream_handlers.py in an installed app."
+                " handlers.register() in an apps.py, or write a stream_handlers.py, and see that the app is in"
+                " INSTALLED_APPS."
             )
         close = get_close_matches(f"{stream} {group}", known, n=1, cutoff=0.5)
         guess = f" Did you mean: {close[0]}?" if close else ""

@@ -61,7 +61,7 @@ class Consumer:
             reader=reading_client(self.name, self._block),
             client=command_client(),
         )
-        self._joined = False
+        self.joined = False
         self._stopping = False
         self._stop_asked = threading.Event()
         self._ended = threading.Event()
@@ -88,7 +88,7 @@ class Consumer:
             except redis.RedisError as error:
                 self._wait_out(error)
             else:
-                self._joined = True
+                self.joined = True
                 self._outage.over()
                 return created
         return False
@@ -99,7 +99,7 @@ class Consumer:
         Raises what ``join`` raises.
         """
         try:
-            if not self._joined:
+            if not self.joined:
                 self.join()
             while not self._is_over():
                 self._step()

@@ -50,6 +50,8 @@ def run_children() -> int:
             _wait_for_change(started)
         else:
             os.close(writing)
+            if code < 0:
+                sys.stderr.write(f"The consumer was ended by signal {-code}.\n")
             return code if code >= 0 else 128 - code
 
 

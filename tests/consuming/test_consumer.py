@@ -143,7 +143,7 @@ def test_database_connections_are_looked_after_around_a_batch_and_after_a_failur
     assert handled == ["looked after", 1, 2, "looked after", 3, "looked after"]
 
 
-def test_takes_up_at_its_start_what_was_idle_for_long_enough(handled, server, settings):
+def test_claims_at_its_start_what_was_idle_for_long_enough(handled, server, settings):
     settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "CLAIM_IDLE": 0.05}
     publish(1, 2)
     server.xgroup_create(KEY, "billing", id="0")
@@ -177,7 +177,7 @@ def test_leaves_alone_what_another_consumer_has_just_taken(handled, server):
     assert handled == []
 
 
-def test_takes_up_a_long_list_page_by_page(handled, server, settings):
+def test_claims_a_long_list_page_by_page(handled, server, settings):
     settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "CLAIM_IDLE": 0.01}
     publish(*range(250))
     server.xgroup_create(KEY, "billing", id="0")

@@ -49,7 +49,7 @@ def test_reads_the_same_entries_whatever_the_client_makes_of_replies(server, sha
     ]
 
 
-def test_takes_up_what_was_idle_with_its_delivery_count(server, shape):
+def test_claims_what_was_idle_with_its_delivery_count(server, shape):
     make_group("dead").ensure()
     ids = add(server, 3)
     make_group("dead").read(2, None)

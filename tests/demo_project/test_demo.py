@@ -61,6 +61,32 @@ def test_does_it_all_and_leaves_no_process_behind(project, start_demo, number):
     assert not embedded(project.url).socket.exists()
 
 
+def test_leaves_no_process_behind_when_it_is_killed(project, start_demo):
+    start_demo().kill()
+    wait_for(lambda: not leftovers(project), "the end of every process")
+
+
+@pytest.mark.parametrize("moment", ["migrating", "Quit with CONTROL-C", "Consuming"])
+def test_ctrl_c_while_it_starts_is_no_error(project, tmp_path, moment):
+    (tmp_path / "db.sqlite3").unlink()
+    path = tmp_path / "output"
+    with path.open("w") as file:
+        demo = project.start("demo", "--port", str(free_port()), "--interval", "0.01", stdout=file)
+    server = embedded(project.url)
+    wait_for(lambda: server.socket.exists() if moment == "migrating" else moment in path.read_text(), moment)
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(20) == 0
+    assert "Traceback" not in path.read_text()
+    assert leftovers(project) == []
+
+
+def test_wants_debug(project):
+    project.environment["DEBUG"] = "false"
+    code, output = project.run("demo", "--port", str(free_port()))
+    assert code == 1
+    assert "DEBUG=True" in output
+
+
 def test_runs_again_on_what_it_left(start_demo):
     for _ in range(2):
         demo = start_demo()

@@ -78,12 +78,25 @@ def test_a_saved_order_becomes_an_invoice_in_another_process(project, consume):
     assert "Traceback" not in output.text()
 
 
+def test_says_that_migrations_are_missing(project, tmp_path):
+    (tmp_path / "db.sqlite3").unlink()
+    code, output = project.run("runconsumer", "orders", "billing", "--drain")
+    assert code == 0
+    assert "unapplied migration(s)" in output
+
+
+def test_a_database_that_is_away_keeps_no_consumer_from_starting(project, tmp_path):
+    project.environment["DATABASE_URL"] = f"sqlite:///{tmp_path}/no/such/folder/db.sqlite3"
+    assert project.run("runconsumer", "orders", "billing", "--drain")[0] == 0
+
+
 def test_what_is_left_after_draining_makes_exit_code_3(project):
     place_orders(project, 1, lines=False)
     code, output = project.run("runconsumer", "orders", "billing", "--drain")
     assert code == 3
     assert "OrderHasNoLinesError" in output
     assert "Still pending in the group: 1." in output
+    assert "CLAIM_IDLE (60 s)" in output
 
 
 @pytest.mark.parametrize("names", [("orders", "biling"), ("order", "billing")])
@@ -106,6 +119,7 @@ def test_a_broken_handler_module_exits_78_even_without_checks(project, options, 
     code, output = project.run("runconsumer", "orders", "billing", *options)
     assert code == 78
     assert "broken_app.stream_handlers does not import: ModuleNotFoundError" in output
+    assert "stream_handlers.py, line 1" in output
     assert project.run("check")[0] == 1
 
 

@@ -1,5 +1,6 @@
 """``manage.py demo``: the whole thing at work on this machine, until Ctrl-C."""
 
+import ctypes
 import random
 import signal
 import socket
@@ -29,6 +30,7 @@ CUSTOMERS = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances")
 PRODUCTS = (("Tea", "4.20"), ("Kettle", "39.00"), ("Cup", "7.50"), ("Honey", "6.80"))
 STOP_TIMEOUT = 15  # seconds that a process gets to end
 SERVER_STOP_TIMEOUT = 3
+PR_SET_PDEATHSIG = 1
 
 
 class Command(BaseCommand):
@@ -44,33 +46,44 @@ class Command(BaseCommand):
         port = options["port"]
         if _is_taken(port):
             raise CommandError(f"Port {port} is in use; choose another one with --port.")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler)
+        try:
+            self._run(port, options["interval"])
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on it only takes a moment
+            _leave_embedded_server()
+            self._say("Everything has stopped.")
+
+    def _run(self, port: int, interval: float) -> None:
+        server = _embedded_server()
+        if server is not None:
+            server.ensure_running()
         call_command("migrate", verbosity=0)
         _make_admin()
         self._say(
             f"Admin      http://127.0.0.1:{port}/admin/   user {USERNAME}, password {PASSWORD}",
             "Look at    Stream events › Streams, Pending entries; Shop › Orders; Billing › Invoices",
-            "Try        save an order without lines: its event stays pending, because it cannot be invoiced",
+            "Try        save an order without lines: it cannot be invoiced, and its event stays pending. Add a line:",
+            f"           it is invoiced when the event comes again, after {get_settings().claim_idle:g} seconds.",
             "Everything runs on this machine. Quit with CONTROL-C.",
         )
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler)
         with (
             self._process("web", "runserver", "--noreload", f"127.0.0.1:{port}") as web,
             self._process("billing", "runconsumer", "orders", "billing", "--no-reload") as billing,
         ):
             try:
-                self._trickle(options["interval"], {"web server": web, "consumer": billing})
-            except KeyboardInterrupt:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on it only takes a moment
+                self._trickle(interval, {"web server": web, "consumer": billing})
+            finally:
                 self._say("Stopping.")
-        _leave_embedded_server()
-        self._say("Everything has stopped.")
 
     def _trickle(self, interval: float, processes: dict[str, subprocess.Popen[str]]) -> None:
         while True:
             for name, process in processes.items():
                 if process.poll() is not None:
-                    raise CommandError(f"The {name} has ended with code {process.returncode}.")
+                    raise CommandError(f"The {name} has ended{_how(process.returncode)}.")
             order = _place_order()
             time.sleep(interval)
             self._say(f"shop     | {order}: {'invoiced' if _is_invoiced(order) else 'waiting for its invoice'}")
@@ -83,6 +96,7 @@ class Command(BaseCommand):
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,  # a terminal's Ctrl-C is for us; we then stop the others in order
+            preexec_fn=_die_with_parent,
         )
         assert process.stdout is not None
         printer = threading.Thread(target=self._print, args=(name, process.stdout), daemon=True)
@@ -121,15 +135,29 @@ def _is_invoiced(order: Order) -> bool:
     return Invoice.objects.filter(order_number=order.number).exists()
 
 
-def _leave_embedded_server() -> None:
+def _embedded_server() -> EmbeddedServer | None:
     folder = parse(get_settings().url).get("folder")
-    if folder is None:
+    return None if folder is None else EmbeddedServer(folder)
+
+
+def _leave_embedded_server() -> None:
+    server = _embedded_server()
+    if server is None:
         return
-    server = EmbeddedServer(folder)
     server.release()
     deadline = time.monotonic() + SERVER_STOP_TIMEOUT
     while server.socket.exists() and time.monotonic() < deadline:  # it stays if somebody else uses it
         time.sleep(0.05)
+
+
+def _die_with_parent() -> None:
+    """Let Linux end the process with the demo, should that be killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _how(code: int) -> str:
+    return f": killed by signal {-code}" if code < 0 else f" with code {code}"
 
 
 def _is_taken(port: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import django
 import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
+from django.db import DatabaseError
 
 from stream_events.conf import get_settings, is_debug, settings_module
 from stream_events.connections import safe_url
@@ -36,21 +37,23 @@ class Command(BaseCommand):
     help = "Handles the events of STREAM with the handlers registered for GROUP, until told to stop."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("stream")
-        parser.add_argument("group")
+        parser.add_argument("stream", help="as in StreamPublisher(...) and handlers.register(stream=...)")
+        parser.add_argument("group", help="as in handlers.register(group=...)")
         parser.add_argument(
             "--consumer",
             default="",
             metavar="PREFIX",
             help="beginning of the consumer's name (default: the host)",
         )
-        parser.add_argument("--count", type=_positive_int, metavar="N", help="entries per read, at most")
-        parser.add_argument("--block", type=_seconds, metavar="S", help="seconds that one read waits for entries")
+        parser.add_argument(
+            "--count", type=_positive_int, metavar="N", help="entries per read, at most (setting COUNT)"
+        )
+        parser.add_argument("--block", type=_seconds, metavar="S", help="seconds that one read waits (setting BLOCK)")
         parser.add_argument(
             "--create-from",
             default="earliest",
             metavar="earliest|latest|ID",
-            help="where a group that does not exist yet begins; an existing one is never moved",
+            help="where a group that does not exist yet begins (default: earliest); an existing one is never moved",
         )
         parser.add_argument(
             "--drain",
@@ -70,7 +73,8 @@ class Command(BaseCommand):
         try:
             super().check(*args, **kwargs)
         except SystemCheckError as error:
-            raise CommandError(str(error), returncode=CONFIGURATION) from error
+            error.returncode = CONFIGURATION
+            raise
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -93,15 +97,21 @@ class Command(BaseCommand):
         if _wants_reload(options) and not reloader.is_child():
             sys.exit(reloader.run_children())
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
+        with contextlib.suppress(DatabaseError):  # a database that is away now may be back for the first event
+            self.check_migrations()
         with _logging_to(self.stderr, options["verbosity"]), _stop_on_signals(consumer):
             created = consumer.join()
-            if options["verbosity"] > 0:
+            if consumer.joined and options["verbosity"] > 0:
                 self._banner(consumer, created)
             report = consumer.run()
         if code_changed():
             sys.exit(reloader.RELOAD)
         if report.left:
-            raise CommandError(f"Still pending in the group: {report.left}.", returncode=PARTIAL)
+            raise CommandError(
+                f"Still pending in the group: {report.left}. They are handled again when nobody has touched them for"
+                f" CLAIM_IDLE ({get_settings().claim_idle:g} s).",
+                returncode=PARTIAL,
+            )
 
     def _banner(self, consumer: Consumer, created: bool) -> None:
         """Say what runs where, once Redis has answered."""
@@ -118,6 +128,7 @@ class Command(BaseCommand):
             f"  handlers {len(consumer.handlers)}"
             + (f"  lag {'unknown' if state.lag is None else state.lag}  pending {state.pending}" if state else ""),
             *(f"    {handler.name}" for handler in consumer.handlers),
+            f"  An event whose handler fails is handled again after CLAIM_IDLE ({get_settings().claim_idle:g} s).",
             "Consuming. Quit with CONTROL-C.",
         ]
         self.stdout.write("\n".join(lines))
