@@ -1,6 +1,7 @@
 """A project of somebody who has only the wheel: made, edited and run as the README's tour says."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -163,6 +164,39 @@ def test_a_project_made_from_nothing_publishes_and_handles(tmp_path, wheel, envi
 def _both(text):
     lines = sorted(text.splitlines())
     return lines if len(lines) == 2 else None
+
+
+def test_the_tour_of_the_readme_works_word_by_word(tmp_path, wheel, environment):
+    tour = (ROOT / "README.md").read_text().partition("## Five minutes")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```(\w+)\n(.*?)```", tour, re.DOTALL)
+    install, run_it, look = [text for language, text in blocks if language == "console"]
+    settings, shop, invoice, invoicing, apps = [text for language, text in blocks if language == "python"]
+    python = offline_environment(tmp_path / ".venv", wheel)
+
+    def type_in(text):
+        return run(["bash", "-ec", f". {tmp_path}/.venv/bin/activate\n{text}"], cwd=tmp_path, env=environment)
+
+    django_admin = f"{python} -m django"  # the lent Django has no script in this environment
+    type_in(install.splitlines()[-1].replace("django-admin", django_admin))
+    with (tmp_path / "mysite" / "settings.py").open("a") as file:
+        file.write(settings)
+    files = {"shop/models.py": shop, "billing/models.py": invoice, "billing/invoicing.py": invoicing}
+    for name, text in {**files, "billing/apps.py": apps}.items():
+        (tmp_path / name).write_text(text)
+    migrate, consume = run_it.replace(" && python manage.py createsuperuser", "").splitlines()
+    type_in(migrate)
+    save, see = look.splitlines()
+    type_in(save)
+    consumer = subprocess.Popen(
+        [python, *consume.split()[1:]], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        wait_for(lambda: "'order_number': 'A1'" in type_in(see), "the invoice")
+    finally:
+        consumer.terminate()
+        assert consumer.wait(20) == 0
+    server = embedded(f"embedded://{tmp_path}/.stream_events")
+    wait_for(lambda: not server.socket.exists(), "the end of the server")
 
 
 def test_the_wheel_carries_everything_and_nothing_else(wheel):
