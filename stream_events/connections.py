@@ -27,6 +27,7 @@ UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError)
 _REPLY_MARGIN = 5.0  # seconds beyond BLOCK before a silent server counts as gone
 _COMMAND_TIMEOUT = 5.0
 _INSPECT_TIMEOUT = 2.0
+_UNREADABLE = "(unreadable)"
 _LATER = ("redis+sentinel", "rediss+sentinel", "sentinel", "redis+cluster", "rediss+cluster", "cluster")
 
 _shared: dict[str, tuple[Settings, redis.Redis]] = {}
@@ -90,12 +91,15 @@ def parse(url: str) -> dict[str, Any]:
         if not folder.startswith("/"):
             raise ConfigurationError("The URL is embedded:// or embedded:///an/absolute/folder.")
         return {"connection_class": EmbeddedConnection, "folder": Path(folder)}
+    shown = safe_url(url)
     try:
+        if shown == _UNREADABLE:
+            raise ValueError
         return dict(parse_url(url))  # type: ignore[no-untyped-call]
     except ValueError:
         # What the parser says may quote a part of the password.
         raise ConfigurationError(
-            f"The Redis URL {safe_url(url)} cannot be used. Write redis://host:6379/0, rediss://host:6379/0,"
+            f"The Redis URL {shown} cannot be used. Write redis://host:6379/0, rediss://host:6379/0,"
             " unix:///path/to/redis.sock or embedded://, and percent-encode special characters in a password."
         ) from None
 
@@ -106,10 +110,10 @@ def safe_url(url: str) -> str:
         parts = urlsplit(url)
         host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
     except ValueError:
-        return "(unreadable)"
+        return _UNREADABLE
     # A password with an unescaped “/”, “?” or “#” ends up in another part of the URL.
     if "://" not in url or "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        return "(unreadable)"
+        return _UNREADABLE
     return f"{parts.scheme}://{host}{parts.path}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from stream_events.admin.display import duration, moment, number
 from stream_events.admin.pages import AFTER, RedisAdmin, RedisChangeList
+from stream_events.conf import get_settings
 from stream_events.models import PendingEntry
 from stream_events.operations.inspection import (
     GroupState,
@@ -73,6 +75,7 @@ class PendingEntryAdmin(RedisAdmin):
             "chosen": group,
             "choices": [(group_id(one), one) for one in existing_groups(request)],
             "is_first_page": not _after(request),
+            "claim_idle": duration(timedelta(seconds=get_settings().claim_idle)),
         }
 
     @admin.display(description=gettext_lazy("entry"))

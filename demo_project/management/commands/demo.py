@@ -11,6 +11,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import IO, Any
 
 from django.conf import settings
@@ -46,16 +47,17 @@ class Command(BaseCommand):
         port = options["port"]
         if _is_taken(port):
             raise CommandError(f"Port {port} is in use; choose another one with --port.")
+        self._stopping = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, self._stop)
         try:
             self._run(port, options["interval"])
-        except KeyboardInterrupt:
-            pass
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on it only takes a moment
             _leave_embedded_server()
             self._say("Everything has stopped.")
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = True
 
     def _run(self, port: int, interval: float) -> None:
         server = _embedded_server()
@@ -74,18 +76,18 @@ class Command(BaseCommand):
             self._process("web", "runserver", "--noreload", f"127.0.0.1:{port}") as web,
             self._process("billing", "runconsumer", "orders", "billing", "--no-reload") as billing,
         ):
-            try:
-                self._trickle(interval, {"web server": web, "consumer": billing})
-            finally:
-                self._say("Stopping.")
+            self._trickle(interval, {"web server": web, "consumer": billing})
+            self._say("Stopping.")
 
     def _trickle(self, interval: float, processes: dict[str, subprocess.Popen[str]]) -> None:
-        while True:
+        while not self._stopping:
             for name, process in processes.items():
                 if process.poll() is not None:
                     raise CommandError(f"The {name} has ended{_how(process.returncode)}.")
             order = _place_order()
-            time.sleep(interval)
+            until = time.monotonic() + interval
+            while not self._stopping and time.monotonic() < until:
+                time.sleep(min(interval, 0.1))
             self._say(f"shop     | {order}: {'invoiced' if _is_invoiced(order) else 'waiting for its invoice'}")
 
     @contextmanager
