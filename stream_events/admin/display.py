@@ -33,4 +33,5 @@ def duration(value: timedelta) -> str:
     parts = [(days, _("d")), (hour, _("h")), (minute, _("min")), (second, _("s"))]
     while len(parts) > 1 and not parts[0][0]:
         parts.pop(0)
-    return " ".join(f"{amount} {unit}" for amount, unit in parts[:2])
+    largest, *rest = parts[:2]
+    return " ".join(f"{amount} {unit}" for amount, unit in (largest, *(part for part in rest if part[0])))
