@@ -65,6 +65,7 @@ class Consumer:
         self._stopping = False
         self._stop_asked = threading.Event()
         self._ended = threading.Event()
+        self._ended.set()
         self._outage = Outage(settings.url, self._stop_asked)
         self._finished: list[str] = []  # handled, and not acknowledged yet
         self._started = 0
@@ -98,6 +99,7 @@ class Consumer:
 
         Raises what ``join`` raises.
         """
+        self._ended.clear()
         try:
             if not self.joined:
                 self.join()
@@ -157,7 +159,7 @@ class Consumer:
         self._cursor, entries = self._group.claim(idle, self._room(), self._cursor)
         if self._cursor == START:
             self._next_sweep = time.monotonic() + min(idle, SWEEP_INTERVAL)
-            self._group.remove_idle(max(idle, IDLE_CONSUMER))
+            self._try(lambda: self._group.remove_idle(max(idle, IDLE_CONSUMER)))
         self._has_claimed = bool(entries)
         if entries:
             logger.warning(

@@ -7,18 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import redis
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from stream_events.conf import get_settings
 from stream_events.connections import explain
-from stream_events.exceptions import StreamEventsError
 from stream_events.publishing.entries import NewEntry, append
 
 logger = logging.getLogger("stream_events")
-
-FAILURES = (redis.RedisError, OSError, StreamEventsError)
 
 _current: WeakKeyDictionary[BaseDatabaseWrapper, _Transaction] = WeakKeyDictionary()
 

@@ -12,8 +12,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 from stream_events.conf import get_settings
 from stream_events.connections import publishing_client
 from stream_events.events import EVENT_ID, PAYLOAD
-from stream_events.exceptions import EventEncodeError
+from stream_events.exceptions import EventEncodeError, StreamEventsError
 from stream_events.keys import stream_key
+
+FAILURES = (redis.RedisError, OSError, StreamEventsError)  # what can come of encoding and sending an entry
 
 # NaN and Infinity are not JSON: a consumer in another language could not read the event.
 _encode = DjangoJSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
@@ -30,6 +32,8 @@ class NewEntry(NamedTuple):
 
 def make_entry(stream: str, payload: Mapping[str, Any]) -> NewEntry:
     """Encode ``payload``; raises ``EventEncodeError`` when JSON cannot carry it or it is too large."""
+    if not isinstance(payload, Mapping):
+        raise EventEncodeError(f"the payload of an event is a dictionary, got {type(payload).__name__}")
     about = f"{payload.get('obj_type')}:{payload.get('obj_id')} {payload.get('action')}"
     try:
         encoded = _encode(payload).encode()

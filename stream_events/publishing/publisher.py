@@ -16,8 +16,8 @@ from stream_events.events import PAYLOAD, decode_payload
 from stream_events.exceptions import ConfigurationError, EventDecodeError, EventEncodeError
 from stream_events.keys import check_stream, stream_key
 from stream_events.publishing.attachment import ACTIONS, Attachment, attach_connected, attach_declared
-from stream_events.publishing.commit import FAILURES, send_after_commit
-from stream_events.publishing.entries import NewEntry, append, make_entry
+from stream_events.publishing.commit import send_after_commit
+from stream_events.publishing.entries import FAILURES, NewEntry, append, make_entry
 from stream_events.publishing.model_events import object_payload
 
 logger = logging.getLogger("stream_events")
@@ -132,7 +132,7 @@ class StreamPublisher:
         ready: list[tuple[Any, NewEntry]] = []
         failed: list[Any] = []
         for payload in payloads:
-            obj_id = payload.get(id_key)
+            obj_id = payload.get(id_key) if isinstance(payload, Mapping) else None
             try:
                 ready.append((obj_id, make_entry(self.stream, payload)))
             except EventEncodeError as error:

@@ -100,11 +100,11 @@ class TestAdd:
 
 class TestBatchAdd:
     def test_appends_in_order_and_one_bad_payload_fails_alone(self, publisher, entries):
-        payloads = [{"obj_id": 1}, {"obj_id": 2, "bad": object()}, {"obj_id": 3}]
+        payloads = [{"obj_id": 1}, {"obj_id": 2, "bad": object()}, None, {"obj_id": 3}]
         entry_ids, failed = publisher.batch_add(payloads)
         assert entries("orders") == [{"obj_id": 1}, {"obj_id": 3}]
         assert list(publisher.get_list()) == entry_ids
-        assert failed == [2]
+        assert failed == [2, None]
 
     def test_nothing_to_add_is_no_call(self, publisher):
         assert publisher.batch_add([]) == ([], [])
