@@ -29,7 +29,8 @@ class Server:
         self.path = path
         self.command = [
             *(binary, "--port", "0", "--unixsocket", path, "--unixsocketperm", "700"),
-            *("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"),
+            # With “everysec” the server postpones writes while it syncs, and loses them when it is killed.
+            *("--appendonly", "yes", "--appendfsync", "no", "--save", "", "--maxmemory-policy", "noeviction"),
             *("--logfile", "server.log"),
         ]
 
