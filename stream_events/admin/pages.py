@@ -62,7 +62,7 @@ class RedisAdmin(ModelAdmin):
 
     def rows(self, request: HttpRequest, changelist: RedisChangeList) -> tuple[Sequence[Model], int, str | None]:
         """The rows of the page, how many there are in all, and the entry id that the next page follows."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} does not say in rows() what is on its page.")
 
     def changelist_context(self, request: HttpRequest) -> dict[str, Any]:
         """What the template needs besides the rows."""
