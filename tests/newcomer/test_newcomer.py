@@ -199,16 +199,33 @@ def test_the_tour_of_the_readme_works_word_by_word(tmp_path, wheel, environment)
     wait_for(lambda: not server.socket.exists(), "the end of the server")
 
 
-def test_the_wheel_carries_everything_and_nothing_else(wheel):
-    names = run([sys.executable, "-m", "zipfile", "-l", wheel])
+def names_in_wheel(wheel, folder):
+    return run([sys.executable, "-m", "zipfile", "-l", wheel])
+
+
+def names_in_sdist(wheel, folder):
+    build = "from setuptools import build_meta; print(build_meta.build_sdist('.'))"
+    source = copy(folder)
+    name = run([sys.executable, "-c", build], cwd=source).splitlines()[-1]
+    return run([sys.executable, "-m", "tarfile", "-l", source / name])
+
+
+@pytest.mark.parametrize("names_in", [names_in_wheel, names_in_sdist])
+def test_distributions_carry_what_is_no_python(wheel, tmp_path, names_in):
+    names = names_in(wheel, tmp_path)
     for wanted in (
         "stream_events/py.typed",
         "stream_events/keeper.py",
         "stream_events/consuming/scripts/leave.lua",
+        "stream_events/consuming/scripts/hand_back.lua",
         "stream_events/migrations/0001_initial.py",
         "stream_events/static/stream_events/admin.css",
+        "stream_events/templates/admin/stream_events/unavailable.html",
         "stream_events/templates/admin/stream_events/stream/change_list.html",
     ):
         assert wanted in names
-    assert "tests/" not in names
     assert "demo_project/" not in names
+
+
+def test_the_wheel_has_no_tests(wheel, tmp_path):
+    assert "tests/" not in names_in_wheel(wheel, tmp_path)
