@@ -51,8 +51,10 @@ class CommitHook:
         listed = _hooks(self.transaction.callbacks)
         if self not in listed:
             return [self, *listed]  # Django has taken us from the list, so that is the one it is running
-        # A savepoint was rolled back after the last write. What shares our savepoints has survived with us.
-        return [hook for hook in listed if hook.savepoints <= self.savepoints]
+        # A savepoint was rolled back after the last write, and took the end of the list with it. What was written
+        # under our savepoints, or fewer, has survived with us, and so has everything before it.
+        last = max(at for at, hook in enumerate(listed) if hook.savepoints <= self.savepoints)
+        return listed[listed.index(self) : last + 1]
 
 
 class _Transaction:

@@ -1,6 +1,7 @@
 """When events leave: after the commit on the right database, together, and only those that survived."""
 
 import contextlib
+from random import Random
 
 import pytest
 import redis
@@ -119,6 +120,36 @@ def test_a_savepoint_rolled_back_after_the_last_write_leaves_one_pipeline(reads)
         with rolled_back():
             Order.objects.create(number="B1")
     assert reads() == 1
+
+
+def test_the_order_of_writes_survives_savepoints_whatever_is_rolled_back(reads, numbers):
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        with transaction.atomic():
+            Order.objects.create(number="A2")
+            with transaction.atomic():
+                Order.objects.create(number="A3")
+        Order.objects.create(number="A4")
+        with rolled_back():
+            Order.objects.create(number="B1")
+            with transaction.atomic():
+                Order.objects.create(number="B2")
+    assert reads() == 1
+    assert numbers() == ["A1", "A2", "A3", "A4"]
+
+
+def test_savepoints_at_the_end_survive_in_order(numbers):
+    with transaction.atomic():
+        Order.objects.create(number="A1")
+        with transaction.atomic():
+            Order.objects.create(number="A2")
+        with transaction.atomic():
+            Order.objects.create(number="A3")
+            with rolled_back():
+                Order.objects.create(number="B1")
+        with rolled_back():
+            pass
+    assert numbers() == ["A1", "A2", "A3"]
 
 
 def test_callbacks_that_somebody_kept_publish_nothing_of_what_was_rolled_back(numbers):
@@ -286,3 +317,35 @@ def test_a_prefix_is_put_before_the_key(server, settings):
     with override_settings(STREAM_EVENTS={**settings.STREAM_EVENTS, "KEY_PREFIX": "app:"}):
         Order.objects.create(number="A1")
     assert server.keys() == [b"app:orders"]
+
+
+def _write(plan, name):
+    """Write orders as ``plan`` says; returns the numbers of those that must be published."""
+    written = []
+    for at, step in enumerate(plan):
+        number = f"{name}.{at}"
+        if step == "save":
+            Order.objects.create(number=number)
+            written.append(number)
+        else:
+            kept, inner = step
+            with transaction.atomic() if kept else rolled_back():
+                found = _write(inner, number)
+            written += found if kept else []
+    return written
+
+
+def _random_plan(random, depth=0):
+    return [
+        "save" if depth == 3 or random.random() < 0.5 else (random.random() < 0.6, _random_plan(random, depth + 1))
+        for _ in range(random.randint(0, 4))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_nesting_publishes_what_was_committed_in_the_order_of_writes(numbers, seed):
+    plan = _random_plan(Random(seed))
+    with transaction.atomic():
+        expected = _write(plan, "n")
+    assert numbers() == expected
+    assert list(Order.objects.order_by("pk").values_list("number", flat=True)) == expected
