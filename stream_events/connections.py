@@ -6,6 +6,7 @@ by itself: redis-py would send an XADD again whose reply was lost, and publish t
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,15 @@ _LATER = ("redis+sentinel", "rediss+sentinel", "sentinel", "redis+cluster", "red
 
 _shared: dict[str, tuple[Settings, redis.Redis]] = {}
 _mutex = threading.Lock()
+
+
+def _renew_mutex() -> None:
+    global _mutex
+    _mutex = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread may hold it while this one forks
+    os.register_at_fork(after_in_child=_renew_mutex)
 
 
 def publishing_client() -> redis.Redis:
@@ -71,10 +81,10 @@ def make_client(settings: Settings, *, timeout: float, client_name: str | None =
         "retry": Retry(NoBackoff(), 0),
         "decode_responses": False,  # one payload that is not UTF-8 must not stop a group
     }
-    pool = ConnectionPool(**options)
     try:
+        pool = ConnectionPool(**options)
         pool.connection_class(**pool.connection_kwargs)  # only makes the object
-    except (TypeError, ValueError, redis.RedisError) as error:
+    except (AttributeError, TypeError, ValueError, redis.RedisError) as error:
         raise ConfigurationError(
             f"STREAM_EVENTS['OPTIONS'] or the query of the URL cannot be used: {error}"
         ) from error

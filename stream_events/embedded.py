@@ -7,23 +7,22 @@ last one has gone. The append-only file stays in the folder, so events survive.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import os
 import platform
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import redis
 from redis.connection import UnixDomainSocketConnection
 
-from stream_events.exceptions import EmbeddedServerError
+from stream_events.exceptions import EmbeddedServerDownError, EmbeddedServerError
 
 if sys.platform != "win32":
     import fcntl
@@ -31,17 +30,30 @@ if sys.platform != "win32":
 LOCK_TIMEOUT = 75.0  # seconds; longer than the keeper gives the server to start
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's own limit is 108 on Linux and 104 on macOS
 KEEPER = Path(__file__).with_name("keeper.py")
+SOCKET = "server.sock"
 
-_users: dict[Path, int] = {}
+_users: dict[Path, tuple[int, int]] = {}  # the lock and the folder, as descriptors of this process
 _mutex = threading.Lock()
 
 
+def _renew_mutex() -> None:
+    global _mutex
+    _mutex = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # another thread may hold it while this one forks
+    os.register_at_fork(after_in_child=_renew_mutex)
+
+
 class EmbeddedServer:
-    """The server whose data lie in ``folder``, which is made with access for its owner only."""
+    """The server whose data lie in ``folder``, which is made with access for its owner only.
+
+    ``socket`` is where it listens, and there only while it runs.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.absolute()
-        self.socket = self._socket_path()
+        self.folder = folder.resolve()
+        self.socket = self.folder / SOCKET
 
     def ensure_running(self) -> None:
         """Use the server, starting it when no process did; raises ``EmbeddedServerError`` if it cannot run."""
@@ -49,29 +61,43 @@ class EmbeddedServer:
             if not self._is_user():
                 binary()
                 self._make_folder()
-                _users[self.folder] = self._lock("users.lock", shared=True)
+                _users[self.folder] = (self._lock("users.lock", shared=True), os.open(self.folder, os.O_RDONLY))
             if self._listens():
                 return
             with self._starting():
                 if not self._listens():
                     self._start()
 
+    def address(self) -> str:
+        """The path to connect to, for as long as this process uses the server.
+
+        It is short where ``socket`` is longer than the system allows, and then only this process can use it.
+        """
+        if len(os.fsencode(self.socket)) <= SOCKET_PATH_LIMIT:
+            return str(self.socket)
+        if sys.platform != "linux":
+            raise EmbeddedServerError(
+                f"{self.folder} is too long a path for a socket; set STREAM_EVENTS['URL'] to embedded:///a/shorter/one."
+            )
+        return f"/proc/self/fd/{_users[self.folder][1]}/{SOCKET}"
+
     def release(self) -> None:
         """Stop using the server; it ends when no other process uses it."""
         with _mutex:
-            descriptor = _users.pop(self.folder, None)
-            if descriptor is not None:
-                os.close(descriptor)
+            self._close()
+
+    def _close(self) -> None:
+        for descriptor in _users.pop(self.folder, ()):
+            os.close(descriptor)
 
     def _is_user(self) -> bool:
         """Whether this process holds the lock, on the file that is there now: folders can be deleted."""
-        descriptor = _users.get(self.folder)
-        if descriptor is None:
+        if self.folder not in _users:
             return False
         with contextlib.suppress(OSError):
-            if os.path.samestat(os.fstat(descriptor), os.stat(self.folder / "users.lock")):
+            if os.path.samestat(os.fstat(_users[self.folder][0]), os.stat(self.folder / "users.lock")):
                 return True
-        os.close(_users.pop(self.folder))
+        self._close()
         return False
 
     def _make_folder(self) -> None:
@@ -80,17 +106,9 @@ class EmbeddedServer:
         if not ignore.exists():
             ignore.write_text("*\n")
 
-    def _socket_path(self) -> Path:
-        path = self.folder / "server.sock"
-        if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
-            return path
-        short = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        owner = os.getuid() if sys.platform != "win32" else 0
-        return Path(tempfile.gettempdir(), f"stream_events-{owner}", f"{short}.sock")
-
     def _listens(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket)) == 0
+            return probe.connect_ex(self.address()) == 0
 
     @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
@@ -110,7 +128,7 @@ class EmbeddedServer:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     os.close(descriptor)
-                    raise EmbeddedServerError(
+                    raise EmbeddedServerDownError(
                         f"The embedded server in {self.folder} neither starts nor stops; see its server.log."
                     ) from None
                 time.sleep(0.01)
@@ -118,11 +136,10 @@ class EmbeddedServer:
                 return descriptor
 
     def _start(self) -> None:
-        _private_folder(self.socket.parent)
-        # Relative to the folder, so that a server whose folder was deleted cannot remove its successor's socket.
-        path = self.socket.name if self.socket.parent == self.folder else str(self.socket)
+        # The socket's path is relative to the folder: it is short, and a server whose folder was deleted cannot
+        # remove its successor's socket.
         keeper = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", str(KEEPER), str(binary()), path],
+            [sys.executable, "-I", "-S", str(KEEPER), str(binary()), SOCKET],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -137,7 +154,7 @@ class EmbeddedServer:
             keeper.returncode = 0  # it outlives us on purpose; without this Popen warns
         if not ready:
             os.waitpid(keeper.pid, 0)
-            raise EmbeddedServerError(f"The embedded server did not start: {self._last_words()}")
+            raise EmbeddedServerDownError(f"The embedded server did not start: {self._last_words()}")
 
     def _last_words(self) -> str:
         try:
@@ -155,7 +172,11 @@ class EmbeddedConnection(UnixDomainSocketConnection):
         super().__init__(path=str(self._server.socket), **options)  # type: ignore[no-untyped-call]
 
     def _connect(self) -> socket.socket:
-        self._server.ensure_running()
+        try:
+            self._server.ensure_running()
+        except EmbeddedServerDownError as error:
+            raise redis.ConnectionError(str(error)) from error
+        self.path = self._server.address()
         connect: Callable[[], socket.socket] = super()._connect
         return connect()
 

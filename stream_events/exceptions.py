@@ -17,6 +17,10 @@ class EmbeddedServerError(StreamEventsError):
     """The embedded server cannot run on this machine or did not start."""
 
 
+class EmbeddedServerDownError(EmbeddedServerError):
+    """The embedded server did not start, or does not stop; the next attempt may find it well."""
+
+
 class EventEncodeError(StreamEventsError, ValueError):
     """An event holds a value that JSON cannot carry."""
 

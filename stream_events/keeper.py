@@ -19,6 +19,7 @@ START_TIMEOUT = 60.0  # seconds; a large append-only file takes a while to load
 STOP_TIMEOUT = 10.0
 CRASH_LOOP = 1.0  # a server that lived shorter than this is not started again
 PR_SET_PDEATHSIG = 1
+KEEPER = os.getpid()
 libc = ctypes.CDLL(None)
 
 
@@ -85,6 +86,8 @@ def ask(path: str, command: str) -> bytes:
 def _die_with_parent() -> None:
     if sys.platform == "linux":
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != KEEPER:  # it died before it could take the server with it
+            os._exit(1)
 
 
 def become_keeper(path: str) -> bool:

@@ -40,7 +40,15 @@ def test_an_unknown_setting_is_an_error_with_the_closest_name():
 
 
 @pytest.mark.parametrize(
-    "setting", [{"COUNT": "many"}, {"URL": "http://x"}, {"URL": "redis+cluster://x"}, {"OPTIONS": {"no_such": 1}}, "x"]
+    "setting",
+    [
+        {"COUNT": "many"},
+        {"URL": "http://x"},
+        {"URL": "redis+cluster://x"},
+        {"OPTIONS": {"no_such": 1}},
+        {"OPTIONS": {"max_connections": "5"}},
+        "x",
+    ],
 )
 def test_a_value_that_cannot_be_used_is_an_error(setting):
     with override_settings(STREAM_EVENTS=setting):

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from stream_events import embedded
-from stream_events.embedded import EmbeddedServer
+from stream_events.embedded import EmbeddedConnection, EmbeddedServer
 from stream_events.exceptions import EmbeddedServerError
 from tests.conftest import wait_for
 
@@ -251,14 +251,43 @@ def test_a_folder_that_others_can_read_is_refused(tmp_path):
         EmbeddedServer(tmp_path).ensure_running()
 
 
-def test_a_deep_folder_gets_a_socket_that_the_system_can_bind(tmp_path):
-    deep = tmp_path.joinpath(*["quite_a_long_name"] * 8)
-    server = EmbeddedServer(deep)
-    assert len(str(server.socket)) < 100
-    server.ensure_running()
-    assert _answers(server)
+@pytest.fixture
+def deep(tmp_path):
+    """A folder whose path is too long for a socket."""
+    path = tmp_path.joinpath(*["quite_a_long_name"] * 8)
+    yield path
+    server = EmbeddedServer(path)
     server.release()
     wait_for(lambda: not server.socket.exists(), "the end of the server")
+
+
+def client_of(folder):
+    pool = redis.ConnectionPool(connection_class=EmbeddedConnection, folder=folder)
+    return redis.Redis(connection_pool=pool)
+
+
+def test_a_deep_folder_works_as_well(deep):
+    with client_of(deep) as client:
+        client.set("kept", "yes")
+    with client_of(deep) as client:
+        assert client.get("kept") == b"yes"
+
+
+def test_a_deep_folder_that_was_deleted_loses_nothing_of_what_comes_after(deep):
+    with client_of(deep) as client:
+        client.set("before", "1")
+    shutil.rmtree(deep)
+    with client_of(deep) as client:
+        client.set("after", "1")
+        wait_for(lambda: len(processes_of(deep)) == 2, "one keeper and one server")
+        assert client.get("after") == b"1"
+
+
+def test_a_linked_folder_is_the_same_folder(folder, tmp_path):
+    EmbeddedServer(folder).ensure_running()
+    (tmp_path / "link").symlink_to(folder)
+    EmbeddedServer(tmp_path / "link").ensure_running()
+    assert len(processes_of(folder)) == 2
 
 
 def test_a_server_that_does_not_start_says_why(folder):
@@ -267,6 +296,8 @@ def test_a_server_that_does_not_start_says_why(folder):
     (folder / "appendonlydir" / "appendonly.aof.manifest").write_text("not a manifest\n")
     with pytest.raises(EmbeddedServerError, match=r"did not start: .*manifest"):
         EmbeddedServer(folder).ensure_running()
+    with pytest.raises(redis.ConnectionError, match="did not start"):
+        client_of(folder).ping()
 
 
 def test_windows_and_musl_are_told_to_set_a_url(monkeypatch):

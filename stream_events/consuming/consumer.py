@@ -81,7 +81,8 @@ class Consumer:
         Gives up when ``stop`` is called or ``max_seconds`` are over. Raises ``ConfigurationError`` for a key that is
         no stream. With ``drain`` it does not wait, and raises ``RedisUnavailableError``.
         """
-        self._deadline = time.monotonic() + (self.options.max_seconds or float("inf"))
+        if self._deadline == float("inf"):
+            self._deadline = time.monotonic() + (self.options.max_seconds or float("inf"))
         while not self._stopping and time.monotonic() < self._deadline:
             try:
                 created = self._group.ensure(self.options.create_from)

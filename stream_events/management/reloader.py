@@ -21,10 +21,13 @@ RELOAD = 86  # the child's exit code for “start me again”
 ABORTED = 130  # and for “stopped by a second signal”
 _LIFELINE = "STREAM_EVENTS_RELOADER"  # the number of a pipe that closes when the parent dies
 _POLL = 1.0
+_BROKEN = (1, 78)  # how a child ends whose code does not load, or whose registrations are wrong
+
+_pipe = os.environ.pop(_LIFELINE, None)  # not for processes that handlers start
 
 
 def is_child() -> bool:
-    return _LIFELINE in os.environ
+    return _pipe is not None
 
 
 def run_children() -> int:
@@ -46,7 +49,7 @@ def run_children() -> int:
             code = child.wait()
         if code == RELOAD:
             reloaded = True
-        elif reloaded and code > 0 and code != ABORTED:
+        elif reloaded and code in _BROKEN:
             _wait_for_change(started)
         else:
             os.close(writing)
@@ -70,7 +73,7 @@ def watch(stop: Callable[[], None]) -> Callable[[], bool]:
             stop()
 
     def watch_parent() -> None:
-        os.read(int(os.environ[_LIFELINE]), 1)
+        os.read(int(_pipe or 0), 1)
         stop()
 
     for target in (watch_files, watch_parent):

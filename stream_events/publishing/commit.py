@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -30,7 +30,7 @@ class CommitHook:
     __slots__ = ("connection", "entries", "savepoints", "transaction")
 
     def __init__(self, connection: BaseDatabaseWrapper, entries: Sequence[NewEntry]) -> None:
-        self.connection = connection
+        self.connection = ref(connection)  # else what a rollback left in _current would keep it for ever
         self.entries = entries
         self.savepoints = frozenset(connection.savepoint_ids)
         self.transaction = _transaction(connection) if connection.in_atomic_block else None
@@ -46,7 +46,8 @@ class CommitHook:
     def _due(self) -> list[CommitHook]:
         """This hook and those that are known to have survived as well, in the order of their writes."""
         # In a transaction, it is a test that runs its callbacks, and perhaps not all of them.
-        if self.transaction is None or self.connection.in_atomic_block:
+        connection = self.connection()
+        if self.transaction is None or connection is None or connection.in_atomic_block:
             return [self]
         listed = _hooks(self.transaction.callbacks)
         if self not in listed:

@@ -251,6 +251,7 @@ def test_waiting_for_redis_backs_off_and_ends_with_max_seconds(handled, caplog):
         consumer = Consumer("orders", "billing", max_seconds=1.2)
         assert consumer.join() is False
         assert consumer.run().started == 0
+        assert consumer.join() is False  # the time is over, and stays so
     assert 2 <= caplog.text.count("redis_unavailable") <= 3
     assert "next attempt in 0.5 s" in caplog.text
 

@@ -1,6 +1,9 @@
 """When events leave: after the commit on the right database, together, and only those that survived."""
 
 import contextlib
+import gc
+import threading
+import weakref
 from random import Random
 
 import pytest
@@ -164,6 +167,22 @@ def test_callbacks_that_somebody_kept_publish_nothing_of_what_was_rolled_back(nu
             kept += connections["default"].run_on_commit
     Order.objects.create(number="A2")
     assert numbers() == ["A1", "A2"]
+
+
+def test_a_rolled_back_write_keeps_no_connection_alive(server):
+    connections_of_threads = []
+
+    def write_and_roll_back():
+        with rolled_back():
+            commit.send_after_commit([], "default")
+        connections_of_threads.append(weakref.ref(connections["default"]))
+        connections.close_all()
+
+    thread = threading.Thread(target=write_and_roll_back)
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert connections_of_threads[0]() is None
 
 
 def test_a_transaction_of_somebody_elses_callback_changes_nothing(numbers):

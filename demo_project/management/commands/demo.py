@@ -25,6 +25,7 @@ from demo_project.shop.models import Order
 from stream_events.conf import get_settings
 from stream_events.connections import parse
 from stream_events.embedded import EmbeddedServer
+from stream_events.exceptions import EmbeddedServerError
 
 USERNAME = PASSWORD = "admin"
 CUSTOMERS = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances")
@@ -52,6 +53,8 @@ class Command(BaseCommand):
             signal.signal(number, self._stop)
         try:
             self._run(port, options["interval"])
+        except EmbeddedServerError as error:
+            raise CommandError(str(error)) from error
         finally:
             _leave_embedded_server()
             self._say("Everything has stopped.")
