@@ -153,7 +153,10 @@ class EmbeddedServer:
         finally:
             keeper.returncode = 0  # it outlives us on purpose; without this Popen warns
         if not ready:
-            os.waitpid(keeper.pid, 0)
+            with contextlib.suppress(
+                ChildProcessError
+            ):  # where the program ignores SIGCHLD, nobody is left to wait for
+                os.waitpid(keeper.pid, 0)
             raise EmbeddedServerDownError(f"The embedded server did not start: {self._last_words()}")
 
     def _last_words(self) -> str:
