@@ -10,11 +10,12 @@ from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Field, Model
+from django.db.models import Model
 
 from stream_events.conf import EMBEDDED, get_settings, unknown_keys
 from stream_events.connections import make_client
 from stream_events.exceptions import ConfigurationError
+from stream_events.publishing.model_events import concrete_field
 from stream_events.publishing.publisher import StreamPublisher, publishers
 from stream_events.registry import handlers
 
@@ -103,17 +104,16 @@ def _names_no_model(obj_type: str) -> bool:
 def _field_messages(publisher: StreamPublisher, model: type[Model]) -> Iterator[CheckMessage]:
     for name in publisher.fields:
         try:
-            field = model._meta.get_field(name)
+            concrete_field(model, name)
         except FieldDoesNotExist:
-            field = None
-        if not isinstance(field, Field) or field.many_to_many:
             yield Error(
                 f"{publisher!r} publishes {name!r}, which is no field of {model._meta.label} with a value.",
                 hint="fields takes names of columns; properties and related objects have no place in it.",
                 obj=model,
                 id=BAD_PUBLISHER_FIELD,
             )
-        elif any(word in name.lower() for word in SENSITIVE):
+            continue
+        if any(word in name.lower() for word in SENSITIVE):
             yield CheckWarning(
                 f"{publisher!r} publishes {name!r} of {model._meta.label}: everyone who reads the stream sees it.",
                 hint="Leave it out, or silence this check if it holds nothing secret.",

@@ -41,7 +41,7 @@ def touched(model: type[Model], update_fields: Collection[str], names: Collectio
 
 
 def _field_values(model: type[Model], instance: Model, names: Sequence[str], using: str | None) -> dict[str, Any]:
-    fields = {name: _concrete_field(model, name) for name in names}
+    fields = {name: concrete_field(model, name) for name in names}
     deferred = instance.get_deferred_fields()
     values = {
         name: getattr(instance, field.attname) for name, field in fields.items() if field.attname not in deferred
@@ -57,7 +57,8 @@ def _field_values(model: type[Model], instance: Model, names: Sequence[str], usi
     return {name: _to_python(field, values[name]) for name, field in fields.items()}
 
 
-def _concrete_field(model: type[Model], name: str) -> Field[Any, Any]:
+def concrete_field(model: type[Model], name: str) -> Field[Any, Any]:
+    """The field ``name`` of ``model``; raises ``FieldDoesNotExist`` unless it has a value of its own to publish."""
     field = model._meta.get_field(name)
     if not isinstance(field, Field) or field.many_to_many:
         raise FieldDoesNotExist(f"{model._meta.label}.{name} has no value of its own to publish")
