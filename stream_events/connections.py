@@ -6,8 +6,6 @@ by itself: redis-py would send an XADD again whose reply was lost, and publish t
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from redis.retry import Retry
 from stream_events.conf import EMBEDDED, Settings, get_settings
 from stream_events.embedded import EmbeddedConnection
 from stream_events.exceptions import ConfigurationError
+from stream_events.locks import ForkSafeLock
 
 UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError)
 
@@ -32,16 +31,7 @@ _UNREADABLE = "(unreadable)"
 _LATER = ("redis+sentinel", "rediss+sentinel", "sentinel", "redis+cluster", "rediss+cluster", "cluster")
 
 _shared: dict[str, tuple[Settings, redis.Redis]] = {}
-_mutex = threading.Lock()
-
-
-def _renew_mutex() -> None:
-    global _mutex
-    _mutex = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # another thread may hold it while this one forks
-    os.register_at_fork(after_in_child=_renew_mutex)
+_mutex = ForkSafeLock()
 
 
 def publishing_client() -> redis.Redis:

@@ -13,7 +13,6 @@ import platform
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ import redis
 from redis.connection import UnixDomainSocketConnection
 
 from stream_events.exceptions import EmbeddedServerDownError, EmbeddedServerError
+from stream_events.locks import ForkSafeLock
 
 if sys.platform != "win32":
     import fcntl
@@ -33,16 +33,7 @@ KEEPER = Path(__file__).with_name("keeper.py")
 SOCKET = "server.sock"
 
 _users: dict[Path, tuple[int, int]] = {}  # the lock and the folder, as descriptors of this process
-_mutex = threading.Lock()
-
-
-def _renew_mutex() -> None:
-    global _mutex
-    _mutex = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # another thread may hold it while this one forks
-    os.register_at_fork(after_in_child=_renew_mutex)
+_mutex = ForkSafeLock()
 
 
 class EmbeddedServer:

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "stream_events"
 
 # A module may import from rows above its own, and from its own name; "keeper" is a script and stands alone.
 LAYERS = [
-    {"exceptions", "version", "keeper"},
+    {"exceptions", "locks", "version", "keeper"},
     {"events", "keys", "embedded"},
     {"conf"},
     {"connections", "registry", "models"},
