@@ -1,6 +1,7 @@
-"""Names of Redis keys, and which stream and group names can become one."""
+"""Names: of Redis keys, of the streams and groups that can become one, and lists of them in options."""
 
 import re
+from collections.abc import Iterable
 
 from stream_events.exceptions import ConfigurationError
 
@@ -32,6 +33,18 @@ def check_group(group: str) -> None:
         raise ConfigurationError(
             f"Group {group!r}: a group name has no colon, brace, space or “~”, and is not “stats”."
         )
+
+
+def check_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
+    """``names`` as a tuple; raises ``ConfigurationError`` when the value of ``option`` is no list of names."""
+    if isinstance(names, str):
+        raise ConfigurationError(f"{option} is the string {names!r}; write {option}=[{names!r}].")
+    if not isinstance(names, Iterable):
+        raise ConfigurationError(f"{option} is {names!r}, not a list of names.")
+    found = tuple(names)
+    if not all(isinstance(name, str) and name for name in found):
+        raise ConfigurationError(f"{option} is {found!r}, which holds something else than names.")
+    return found
 
 
 def stream_key(stream: str, prefix: str = "") -> str:

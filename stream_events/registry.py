@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from stream_events.events import Event
 from stream_events.exceptions import ConfigurationError
-from stream_events.keys import check_group, check_stream
+from stream_events.keys import check_group, check_names, check_stream
 
 HandlerFunction = Callable[[Event], Any]
 F = TypeVar("F", bound=HandlerFunction)
@@ -80,8 +80,8 @@ class HandlerRegistry:
                 stream=stream,
                 group=group,
                 name=name or _dotted_path(func),
-                obj_types=_lowered(_names("obj_type", [obj_type] if isinstance(obj_type, str) else obj_type)),
-                actions=_names("actions", actions),
+                obj_types=_lowered(_filter("obj_type", [obj_type] if isinstance(obj_type, str) else obj_type)),
+                actions=_filter("actions", actions),
             )
             check_stream(stream)
             check_group(group)
@@ -149,15 +149,12 @@ def _checked_function(func: HandlerFunction) -> HandlerFunction:
     return func
 
 
-def _names(option: str, names: Iterable[str] | None) -> frozenset[str] | None:
+def _filter(option: str, names: Iterable[str] | None) -> frozenset[str] | None:
     if names is None:
         return None
-    hint = f'Write {option}=["…"], or leave it out for every one.'
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise ConfigurationError(f"{option} is {names!r}, not a list of names", hint)
-    found = tuple(names)
-    if not found or not all(isinstance(one, str) and one for one in found):
-        raise ConfigurationError(f"{option} is {found!r}, which names nothing", hint)
+    found = check_names(option, names)
+    if not found:
+        raise ConfigurationError(f"{option} names nothing", f"Leave {option} out for every one.")
     return frozenset(found)
 
 

@@ -14,7 +14,7 @@ from stream_events.conf import get_settings
 from stream_events.connections import explain, publishing_client
 from stream_events.events import PAYLOAD, decode_payload
 from stream_events.exceptions import ConfigurationError, EventDecodeError, EventEncodeError
-from stream_events.keys import check_stream, stream_key
+from stream_events.keys import check_names, check_stream, stream_key
 from stream_events.publishing.attachment import ACTIONS, Attachment, attach_connected, attach_declared
 from stream_events.publishing.commit import send_after_commit
 from stream_events.publishing.entries import FAILURES, NewEntry, append, make_entry
@@ -38,8 +38,8 @@ class StreamPublisher:
     def __init__(self, stream: str, *, fields: Iterable[str] = (), actions: Iterable[str] = ACTIONS) -> None:
         check_stream(stream)
         self.stream = stream
-        self.fields = _names("fields", fields)
-        self.actions = frozenset(_names("actions", actions))
+        self.fields = check_names("fields", fields)
+        self.actions = frozenset(check_names("actions", actions))
         if not self.actions <= set(ACTIONS):
             unknown = ", ".join(sorted(self.actions - set(ACTIONS)))
             raise ConfigurationError(
@@ -190,12 +190,6 @@ class InstancePublisher:
     def publish(self, action: str, *, data: Mapping[str, Any] | None = None, using: str | None = None) -> None:
         """``StreamPublisher.publish`` for this instance."""
         self._publisher.publish(self._instance, action, data=data, using=using)
-
-
-def _names(option: str, names: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise ConfigurationError(f"{option} is the string {names!r}; write {option}=[{names!r}].")
-    return tuple(names)
 
 
 def _model(label: str) -> type[Model]:

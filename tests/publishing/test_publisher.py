@@ -146,6 +146,8 @@ def test_a_publisher_on_any_other_class_is_itself(publisher):
     [
         ({"stream": ""}, "non-empty"),
         ({"stream": "orders", "fields": "number"}, r"fields=\['number'\]"),
+        ({"stream": "orders", "fields": 5}, "not a list of names"),
+        ({"stream": "orders", "fields": ["number", None]}, "something else than names"),
         ({"stream": "orders", "actions": ["saved"]}, "publish"),
     ],
 )
