@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import quote
 
 from django.conf import settings as django_settings
@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from stream_events.exceptions import ConfigurationError
 
 EMBEDDED = "embedded://"
-ON_FAILURE = ("log", "raise")
+OnFailure = Literal["log", "raise"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Settings:
     options: Mapping[str, Any] = field(default_factory=dict)  # more arguments for the Redis client
     key_prefix: str = ""  # put before every key
     publish_timeout: float = 0.25  # what a request may wait for Redis
-    on_failure: str = "log"  # when Redis fails after the commit: "log", or "raise"
+    on_failure: OnFailure = "log"  # when Redis fails after the commit: "log", or "raise"
     max_payload: int = 1_000_000  # bytes of JSON in one event
     count: int = 100  # entries per read, at most
     block: float = 2.0  # how long one read waits for entries
@@ -101,8 +101,11 @@ def _value(name: str, value: Any) -> Any:
             wanted = "a list of names"
             value = tuple(value) if valid else value
         case "str":
-            valid = isinstance(value, str) and (name != "ON_FAILURE" or value in ON_FAILURE)
-            wanted = f"one of {', '.join(map(repr, ON_FAILURE))}" if name == "ON_FAILURE" else "a string"
+            valid = isinstance(value, str)
+            wanted = "a string"
+        case "OnFailure":
+            valid = value in get_args(OnFailure)
+            wanted = f"one of {', '.join(map(repr, get_args(OnFailure)))}"
         case "Mapping[str, Any]":
             valid = isinstance(value, Mapping)
             wanted = "a dictionary"
