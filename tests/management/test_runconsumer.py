@@ -23,6 +23,21 @@ def place_orders(project, count, prefix="A", lines=True):
     project.shell(ORDERS.format(count=count, prefix=prefix, lines=lines))
 
 
+def write_handlers(folder, app, text):
+    """An app with nothing but a handler module; returns the module's path."""
+    (folder / app).mkdir()
+    (folder / app / "__init__.py").touch()
+    path = folder / app / "stream_handlers.py"
+    path.write_text(text)
+    return path
+
+
+def change_settings(project, folder, text):
+    """Let ``project`` run with the demo's settings, changed by ``text``, and with the apps in ``folder``."""
+    (folder / "changed_settings.py").write_text(f"from demo_project.settings import *\n{text}\n")
+    project.environment.update(PYTHONPATH=f"{folder}:{ROOT}", DJANGO_SETTINGS_MODULE="changed_settings")
+
+
 def invoices(project):
     return int(
         project.shell("from demo_project.billing.models import Invoice; print(Invoice.objects.count())").strip()
@@ -109,13 +124,8 @@ def test_a_wrong_name_says_what_is_registered_and_exits_78(project, names):
 
 @pytest.mark.parametrize("options", [(), ("--skip-checks",)])
 def test_a_broken_handler_module_exits_78_even_without_checks(project, options, tmp_path):
-    (tmp_path / "broken_app").mkdir()
-    (tmp_path / "broken_app" / "__init__.py").touch()
-    (tmp_path / "broken_app" / "stream_handlers.py").write_text("import no_such_module\n")
-    (tmp_path / "broken_settings.py").write_text(
-        "from demo_project.settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, 'broken_app']\n"
-    )
-    project.environment.update(PYTHONPATH=f"{tmp_path}:{ROOT}", DJANGO_SETTINGS_MODULE="broken_settings")
+    write_handlers(tmp_path, "broken_app", "import no_such_module\n")
+    change_settings(project, tmp_path, "INSTALLED_APPS = [*INSTALLED_APPS, 'broken_app']")
     code, output = project.run("runconsumer", "orders", "billing", *options)
     assert code == 78
     assert "broken_app.stream_handlers does not import: ModuleNotFoundError" in output
@@ -124,10 +134,7 @@ def test_a_broken_handler_module_exits_78_even_without_checks(project, options, 
 
 
 def test_a_failing_system_check_exits_78(project, tmp_path):
-    (tmp_path / "mistaken_settings.py").write_text(
-        "from demo_project.settings import *\nSTREAM_EVENTS = {**STREAM_EVENTS, 'CLAIM_IDEL': 5}\n"
-    )
-    project.environment.update(PYTHONPATH=f"{tmp_path}:{ROOT}", DJANGO_SETTINGS_MODULE="mistaken_settings")
+    change_settings(project, tmp_path, "STREAM_EVENTS = {**STREAM_EVENTS, 'CLAIM_IDEL': 5}")
     code, output = project.run("runconsumer", "orders", "billing", "--drain")
     assert code == 78
     assert "Did you mean 'CLAIM_IDLE'?" in output
@@ -208,36 +215,27 @@ def test_the_first_signal_lets_the_running_entry_finish(project, consume, tmp_pa
 
 def slow_project(project, tmp_path):
     """Makes the consumer's only handler wait for a file named ``go``."""
-    (tmp_path / "slow_app").mkdir()
-    (tmp_path / "slow_app" / "__init__.py").touch()
-    (tmp_path / "slow_app" / "stream_handlers.py").write_text(
+    write_handlers(
+        tmp_path,
+        "slow_app",
         "import time\nfrom pathlib import Path\nfrom stream_events import handler\n"
         "@handler('orders', group='billing')\n"
         "def wait(event):\n"
         "    print('handling', flush=True)\n"
         f"    while not Path({str(tmp_path / 'go')!r}).exists():\n"
-        "        time.sleep(0.02)\n"
+        "        time.sleep(0.02)\n",
     )
-    (tmp_path / "slow_settings.py").write_text(
-        "from demo_project.settings import *\n"
-        "INSTALLED_APPS = [*(a for a in INSTALLED_APPS if 'billing' not in a), 'slow_app']\n"
-    )
-    project.environment.update(PYTHONPATH=f"{tmp_path}:{ROOT}", DJANGO_SETTINGS_MODULE="slow_settings")
+    apps = "INSTALLED_APPS = [*(a for a in INSTALLED_APPS if 'billing' not in a), 'slow_app']"
+    change_settings(project, tmp_path, apps)
 
 
 class TestReload:
     @pytest.fixture
     def module(self, project, tmp_path):
         """A handler module that can be edited while the consumer runs."""
-        (tmp_path / "edited_app").mkdir()
-        (tmp_path / "edited_app" / "__init__.py").touch()
-        (tmp_path / "edited_settings.py").write_text(
-            "from demo_project.settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, 'edited_app']\n"
-        )
-        project.environment.update(
-            PYTHONPATH=f"{tmp_path}:{ROOT}", DJANGO_SETTINGS_MODULE="edited_settings", PYTHONDONTWRITEBYTECODE="1"
-        )
-        path = tmp_path / "edited_app" / "stream_handlers.py"
+        path = write_handlers(tmp_path, "edited_app", "")
+        change_settings(project, tmp_path, "INSTALLED_APPS = [*INSTALLED_APPS, 'edited_app']")
+        project.environment["PYTHONDONTWRITEBYTECODE"] = "1"
         self.write(path, "first")
         return path
 
