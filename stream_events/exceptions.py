@@ -14,7 +14,7 @@ class ConfigurationError(StreamEventsError):
 
 
 class EmbeddedServerError(StreamEventsError):
-    """The embedded server cannot run on this machine or did not start."""
+    """The embedded server cannot run: not on this machine, or not in this folder."""
 
 
 class EmbeddedServerDownError(EmbeddedServerError):

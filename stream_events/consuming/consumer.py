@@ -65,7 +65,7 @@ class Consumer:
         self._stopping = False
         self._stop_asked = threading.Event()
         self._ended = threading.Event()
-        self._ended.set()
+        self._ended.set()  # until it runs, nobody has to be woken
         self._outage = Outage(settings.url, self._stop_asked)
         self._finished: list[str] = []  # handled, and not acknowledged yet
         self._started = 0

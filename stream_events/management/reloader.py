@@ -18,7 +18,6 @@ from django.utils import autoreload
 from stream_events.management.posix_signals import signals_given_to
 
 RELOAD = 86  # the child's exit code for “start me again”
-ABORTED = 130  # and for “stopped by a second signal”
 _LIFELINE = "STREAM_EVENTS_RELOADER"  # the number of a pipe that closes when the parent dies
 _POLL = 1.0
 _BROKEN = (1, 78)  # how a child ends whose code does not load, or whose registrations are wrong

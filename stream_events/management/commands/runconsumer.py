@@ -21,13 +21,13 @@ from stream_events.consuming import Consumer
 from stream_events.exceptions import ConfigurationError, EmbeddedServerError, RedisUnavailableError
 from stream_events.management import reloader
 from stream_events.management.posix_signals import signals_given_to
-from stream_events.management.reloader import ABORTED
 from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION
 
 PARTIAL = 3
 UNAVAILABLE = 69
 CONFIGURATION = 78
+ABORTED = 130
 
 POSITIONS = {"earliest": "0", "latest": "$"}
 LEVELS = {0: logging.ERROR, 1: logging.INFO, 2: logging.INFO, 3: logging.DEBUG}
