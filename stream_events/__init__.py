@@ -10,15 +10,17 @@ from stream_events.version import VERSION
 
 if TYPE_CHECKING:
     from stream_events.events import Event
-    from stream_events.exceptions import StreamEventsError
+    from stream_events.exceptions import Reject, Retry, StreamEventsError
     from stream_events.publishing import StreamPublisher
     from stream_events.registry import handler, handlers
 
-__all__ = ["Event", "StreamEventsError", "StreamPublisher", "handler", "handlers"]
+__all__ = ["Event", "Reject", "Retry", "StreamEventsError", "StreamPublisher", "handler", "handlers"]
 __version__ = VERSION
 
 _HOMES = {
     "Event": "stream_events.events",
+    "Reject": "stream_events.exceptions",
+    "Retry": "stream_events.exceptions",
     "StreamEventsError": "stream_events.exceptions",
     "StreamPublisher": "stream_events.publishing",
     "handler": "stream_events.registry",

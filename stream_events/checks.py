@@ -14,6 +14,7 @@ from django.db.models import Model
 
 from stream_events.conf import EMBEDDED, get_settings, unknown_keys
 from stream_events.connections import make_client
+from stream_events.consuming.inbox import why_not
 from stream_events.exceptions import ConfigurationError
 from stream_events.publishing.model_events import concrete_field
 from stream_events.publishing.publisher import StreamPublisher, publishers
@@ -53,6 +54,14 @@ def check_handlers(app_configs: Configs, **_: Any) -> list[CheckMessage]:
         for problem in handlers.problems
     ]
     for handler in handlers:
+        if reason := why_not(handler):
+            messages.append(
+                Error(
+                    f"Handler {handler.name} cannot have its transaction: {reason}.",
+                    hint="atomic= names one of DATABASES; with once=True, one where stream_events may be migrated.",
+                    id=BAD_HANDLER,
+                )
+            )
         messages += [
             CheckWarning(
                 f"Handler {handler.name} waits for objects of type {obj_type!r}, and there is no such model.",

@@ -15,6 +15,7 @@ from stream_events.exceptions import ConfigurationError
 
 EMBEDDED = "embedded://"
 OnFailure = Literal["log", "raise"]
+Unhandled = Literal["ack", "dead"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,15 @@ class Settings:
     max_payload: int = 1_000_000  # bytes of JSON in one event
     count: int = 100  # entries per read, at most
     block: float = 2.0  # how long one read waits for entries
-    claim_idle: float = 900.0  # a pending entry that nobody touched for so long is handled again
+    lease: float = 30.0  # a consumer that was silent for so long is taken for dead
+    claim_idle: float = 900.0  # and so is one of another program, whose entries nobody touched for so long
+    max_deliveries: int = 8  # starts of a handler before its event becomes a dead letter
+    backoff: float = 5.0  # before the first retry; doubled for each one that follows
+    max_waiting: int = 10_000  # entries of a group that may wait for a retry before no new ones are taken
+    handler_timeout: float = 600.0  # a handler that runs for longer ends its consumer
+    shutdown_timeout: float = 25.0  # what a consumer that stops gives the running handlers
+    unhandled: Unhandled = "ack"  # what becomes of events that no handler wants: "ack", or "dead"
+    inbox_retention: float = 30 * 86400.0  # how long once=True remembers an event
     handler_modules: tuple[str, ...] = ("stream_handlers",)  # imported from every installed app
 
 
@@ -103,9 +112,10 @@ def _value(name: str, value: Any) -> Any:
         case "str":
             valid = isinstance(value, str)
             wanted = "a string"
-        case "OnFailure":
-            valid = value in get_args(OnFailure)
-            wanted = f"one of {', '.join(map(repr, get_args(OnFailure)))}"
+        case "OnFailure" | "Unhandled" as kind:
+            choices = get_args({"OnFailure": OnFailure, "Unhandled": Unhandled}[kind])
+            valid = isinstance(value, str) and value in choices
+            wanted = f"one of {', '.join(map(repr, choices))}"
         case "Mapping[str, Any]":
             valid = isinstance(value, Mapping)
             wanted = "a dictionary"

@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 PAYLOAD = b"payload"
 EVENT_ID = "event_id"
 OCCURRED_AT = "occurred_at"
+REQUEUED_ENTRY_ID = "requeued_entry_id"  # of an entry that was a dead letter: its first id,
+REQUEUED_HANDLER = "requeued_handler"  # and the handler that it is for
+DEAD_FIELDS = b"dead_fields"  # the fields of an entry that had more than one command can take
 
 
 class Entry(NamedTuple):
-    """One entry as Redis stored it; ``fields`` are undecoded."""
+    """One entry as Redis stored it; ``fields`` are undecoded, and empty while they are still to be fetched."""
 
     entry_id: str
     fields: dict[bytes, bytes]
     delivery_count: int = 1
+    is_new: bool = True  # read for the first time, not claimed from somebody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +52,17 @@ class Event:
             raw = entry.fields[PAYLOAD]
         except KeyError:
             raise EventDecodeError(f"entry {entry.entry_id} has no field “payload”") from None
+        headers = {
+            name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+            for name, value in entry.fields.items()
+            if name != PAYLOAD
+        }
         return cls(
             stream=stream,
             group=group,
-            entry_id=entry.entry_id,
+            entry_id=headers.get(REQUEUED_ENTRY_ID, entry.entry_id),
             payload=decode_payload(raw, entry.entry_id),
-            headers={
-                name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-                for name, value in entry.fields.items()
-                if name != PAYLOAD
-            },
+            headers=headers,
             delivery_count=entry.delivery_count,
         )
 

@@ -1,4 +1,6 @@
-"""Every error that this package raises on its own account."""
+"""Every error that this package raises on its own account, and the two that handlers raise."""
+
+from __future__ import annotations
 
 
 class StreamEventsError(Exception):
@@ -31,3 +33,26 @@ class EventDecodeError(StreamEventsError, ValueError):
 
 class RedisUnavailableError(StreamEventsError):
     """Redis did not answer, and the caller asked not to wait for it."""
+
+
+class HandlerTimeoutError(StreamEventsError):
+    """A handler ran for longer than it may; its consumer can only be ended."""
+
+
+class Retry(Exception):
+    """Raised by a handler: handle the event again, ``after`` so many seconds, or after the usual backoff.
+
+    Counts as a delivery, so that an event which asks for ever becomes a dead letter after ``max_deliveries``.
+    """
+
+    def __init__(self, text: str = "", *, after: float | None = None) -> None:
+        super().__init__(text or ("again later" if after is None else f"again after {after:g} s"))
+        self.after = after
+
+
+class Reject(Exception):
+    """Raised by a handler: the event will never work; make it a dead letter now, for ``reason``."""
+
+    def __init__(self, reason: str = "rejected") -> None:
+        super().__init__(reason)
+        self.reason = reason

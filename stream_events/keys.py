@@ -1,9 +1,15 @@
 """Names: of Redis keys, of the streams and groups that can become one, and lists of them in options."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from stream_events.exceptions import ConfigurationError
+
+RETRY_OWNER = "~retry"  # the consumer that owns all entries that wait; the scripts know it as well
+TOMBSTONE = "deleted"  # what the cursor holds after an operator has deleted the group
 
 _HASH_TAG = re.compile(r"\A[^{}]*\{[^{}]+\}[^{}]*\Z")
 _GROUP_FORBIDDEN = re.compile(r"[:{}~\s]")
@@ -50,3 +56,45 @@ def check_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
 def stream_key(stream: str, prefix: str = "") -> str:
     """The Redis key that holds the entries of ``stream``."""
     return f"{prefix}{stream}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupKeys:
+    """The keys of one group of a stream; all of them lie in the stream's Cluster slot."""
+
+    stream: str  # the entries
+    retry: str  # waiting entries by the time that they are due
+    progress: str  # what each handler has made of entries that several handlers want
+    dead: str  # dead letters, a stream
+    requeue: str  # entries for this group only, a stream
+    consumers: str  # names of consumers by the time that their leases end
+    cursor: str  # up to where everything is handled
+
+
+def group_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
+    """The keys of ``group`` of ``stream``; the derived ones carry the stream's hash tag."""
+    return _group_keys(stream_key(stream, prefix), _base(stream, group, prefix))
+
+
+def requeue_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
+    """As ``group_keys``, where ``group`` reads what was requeued to it; these entries wait apart from the others."""
+    base = _base(stream, group, prefix)
+    return _group_keys(f"{base}:requeue", base, "requeue-")
+
+
+def _base(stream: str, group: str, prefix: str) -> str:
+    key = stream_key(stream, prefix)
+    tagged = key if _HASH_TAG.match(key) else f"{{{key}}}"
+    return f"{tagged}:{group}"
+
+
+def _group_keys(stream: str, base: str, kind: str = "") -> GroupKeys:
+    return GroupKeys(
+        stream=stream,
+        retry=f"{base}:{kind}retry",
+        progress=f"{base}:{kind}progress",
+        dead=f"{base}:dead",
+        requeue=f"{base}:requeue",
+        consumers=f"{base}:consumers",
+        cursor=f"{base}:cursor",
+    )

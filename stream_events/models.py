@@ -1,10 +1,11 @@
-"""Models without tables: what gives the admin its pages and permissions for things that live in Redis."""
+"""Models without tables, which give the admin pages and permissions for what lives in Redis; and the inbox."""
 
 from __future__ import annotations
 
 from typing import Any, Never
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -48,3 +49,23 @@ class PendingEntry(RedisModel):
     class Meta(RedisModel.Meta):
         verbose_name = _("pending entry")
         verbose_name_plural = _("pending entries")
+
+
+class InboxEntry(models.Model):
+    """One event that a handler with ``once=True`` has handled, written in that handler's transaction."""
+
+    group = models.CharField(_("group"), max_length=200)
+    handler = models.CharField(_("handler"), max_length=200)
+    event_id = models.CharField(_("event"), max_length=200)
+    handled_at = models.DateTimeField(_("handled at"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("inbox entry")
+        verbose_name_plural = _("inbox entries")
+        default_permissions = ()  # no page shows it
+        constraints = [
+            models.UniqueConstraint(fields=("event_id", "handler", "group"), name="stream_events_inbox_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} · {self.handler} · {self.event_id}"

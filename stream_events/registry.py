@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
-from stream_events.events import Event
 from stream_events.exceptions import ConfigurationError
-from stream_events.keys import check_group, check_names, check_stream
+from stream_events.keys import check_group, check_stream
+from stream_events.registration import Handler, HandlerFunction, HandlerOptions, dotted_path, make_handler
 
-HandlerFunction = Callable[[Event], Any]
 F = TypeVar("F", bound=HandlerFunction)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handler:
-    """One function, and the events of one stream and group that it is called for."""
-
-    func: HandlerFunction
-    stream: str
-    group: str
-    name: str
-    obj_types: frozenset[str] | None = None  # None: every one
-    actions: frozenset[str] | None = None
-
-    @property
-    def origin(self) -> str:
-        """Where the function was written."""
-        return _dotted_path(self.func)
-
-    def matches(self, obj_type: str, action: str) -> bool:
-        return (self.obj_types is None or obj_type.lower() in self.obj_types) and (
-            self.actions is None or action in self.actions
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +33,18 @@ class HandlerRegistry:
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers.values())
 
-    def register(
-        self,
-        func: F,
-        *,
-        stream: str,
-        group: str,
-        obj_type: str | Iterable[str] | None = None,
-        actions: Iterable[str] | None = None,
-        name: str | None = None,
-    ) -> F:
+    def register(self, func: F, *, stream: str, group: str, **options: Unpack[HandlerOptions]) -> F:
         """Call ``func(event)`` for the events of ``stream`` in ``group``; returns ``func``.
 
-        ``obj_type`` (one or several) and ``actions`` limit it to those events; ``name`` is unique within stream
-        and group and defaults to the function's dotted path. A registration that cannot work raises nothing
-        here: it becomes an error of ``manage.py check``, and consumers refuse to start.
+        The options are those of ``HandlerOptions``. A registration that cannot work raises nothing here: it becomes
+        an error of ``manage.py check``, and consumers refuse to start.
         """
         try:
-            found = Handler(
-                func=_checked_function(func),
-                stream=stream,
-                group=group,
-                name=name or _dotted_path(func),
-                obj_types=_lowered(_filter("obj_type", [obj_type] if isinstance(obj_type, str) else obj_type)),
-                actions=_filter("actions", actions),
-            )
             check_stream(stream)
             check_group(group)
-            self._add(found)
+            self._add(make_handler(func, stream, group, options))
         except ConfigurationError as error:
-            where = f"handler {_dotted_path(func)} of stream {stream!r}, group {group!r}"
+            where = f"handler {dotted_path(func)} of stream {stream!r}, group {group!r}"
             self.report(Problem(f"{where}: {error}", error.hint, func))
         return func
 
@@ -104,6 +61,12 @@ class HandlerRegistry:
         if not found:
             raise ConfigurationError(self._nothing_for(stream, group))
         return found
+
+    def usable(self, stream: str, group: str) -> tuple[Handler, ...]:
+        """As ``find``; raises ``ConfigurationError`` also when any registration of the project cannot work."""
+        if self.problems:
+            raise ConfigurationError("\n".join(problem.text for problem in self.problems))
+        return self.find(stream, group)
 
     def groups(self) -> list[tuple[str, str]]:
         """Every (stream, group) that has a handler, in order."""
@@ -132,62 +95,13 @@ class HandlerRegistry:
         return f"No handler is registered for stream {stream!r}, group {group!r}.{guess}\nRegistered:\n{registered}"
 
 
-def _checked_function(func: HandlerFunction) -> HandlerFunction:
-    plain = _unwrapped(func)
-    if not callable(func):
-        raise ConfigurationError(f"{func!r} cannot be called", "Register a function that takes one event.")
-    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
-        raise ConfigurationError(
-            "it is a generator: calling it runs none of its code", "Remove the yield from the function."
-        )
-    try:
-        inspect.signature(func).bind(object())
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"it cannot be called with one event ({error})", "Write it as def handler(event): …"
-        ) from error
-    return func
-
-
-def _filter(option: str, names: Iterable[str] | None) -> frozenset[str] | None:
-    if names is None:
-        return None
-    found = check_names(option, names)
-    if not found:
-        raise ConfigurationError(f"{option} names nothing", f"Leave {option} out for every one.")
-    return frozenset(found)
-
-
-def _lowered(names: frozenset[str] | None) -> frozenset[str] | None:
-    return names and frozenset(name.lower() for name in names)
-
-
-def _unwrapped(func: Any) -> Any:
-    """The function whose kind decides: behind partials, and behind an object's ``__call__``."""
-    while isinstance(func, functools.partial):
-        func = func.func
-    return func if inspect.isroutine(func) else getattr(func, "__call__", func)  # noqa: B004
-
-
-def _dotted_path(func: Any) -> str:
-    plain = _unwrapped(func)
-    return f"{getattr(plain, '__module__', '?')}.{getattr(plain, '__qualname__', repr(func))}"
-
-
 handlers = HandlerRegistry()
 
 
-def handler(
-    stream: str,
-    *,
-    group: str,
-    obj_type: str | Iterable[str] | None = None,
-    actions: Iterable[str] | None = None,
-    name: str | None = None,
-) -> Callable[[F], F]:
+def handler(stream: str, *, group: str, **options: Unpack[HandlerOptions]) -> Callable[[F], F]:
     """``handlers.register`` as a decorator, for modules named ``stream_handlers`` of installed apps."""
 
     def decorate(func: F) -> F:
-        return handlers.register(func, stream=stream, group=group, obj_type=obj_type, actions=actions, name=name)
+        return handlers.register(func, stream=stream, group=group, **options)
 
     return decorate

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "stream_events"
 LAYERS = [
     {"exceptions", "locks", "version", "keeper"},
     {"events", "keys", "embedded"},
-    {"conf"},
+    {"conf", "registration"},
     {"connections", "registry", "models"},
     {"publishing", "consuming"},
     {"operations"},

@@ -41,4 +41,6 @@ def test_every_error_says_what_it_means():
 
     errors = [value for value in vars(exceptions).values() if isinstance(value, type)]
     assert len(errors) > 4
-    assert all(issubclass(error, exceptions.StreamEventsError) and error.__doc__ for error in errors)
+    assert all(error.__doc__ for error in errors)
+    others = {error for error in errors if not issubclass(error, exceptions.StreamEventsError)}
+    assert others == {exceptions.Retry, exceptions.Reject}  # instructions, which no "except" for errors may take

@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import redis
 
 from stream_events.consuming.options import FIRST
+from stream_events.consuming.replies import CHUNK, chunks, claimed, decoded, flat, is_group_gone, new_entries
+from stream_events.consuming.scripts import Scripts
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError
+from stream_events.keys import GroupKeys
 
-CHUNK = 500  # entries in one command: keeps every call short for the server
-T = TypeVar("T")
-START = "0-0"  # the cursor before the first pending entry
+START = "-"  # before the first entry of a pending list
 
-_SCRIPTS = Path(__file__).with_name("scripts")
-_LEAVE = (_SCRIPTS / "leave.lua").read_text()
-_HAND_BACK = (_SCRIPTS / "hand_back.lua").read_text()
+
+class Clients(NamedTuple):
+    """``reader`` waits, on connections that the server knows by the consumer's name; ``command`` does the rest."""
+
+    reader: redis.Redis
+    command: redis.Redis
+
+
+class Due(NamedTuple):
+    """What ``Group.due`` found."""
+
+    entries: list[Entry]
+    trimmed: list[str]
+    wait: float | None  # seconds until the next one is due; None if there is none
+    waiting: int  # entries that wait
+    has_requeued: bool
 
 
 class Group:
-    """One consumer's view of the group ``name`` of the stream in ``key``.
+    """One consumer's view of the group ``name`` of the stream ``keys.stream``.
 
-    ``reader`` waits for entries, on connections that the server knows by the consumer's name; ``client`` does
-    everything else. Ids are strings, times are seconds.
+    Ids are strings, times are seconds. Claimed entries come without their fields: ``start`` fetches them. With
+    ``addressed``, entries are for this group only, and deleted when they are done with.
     """
 
-    def __init__(self, key: str, name: str, consumer: str, *, reader: redis.Redis, client: redis.Redis) -> None:
-        self.key = key
+    def __init__(
+        self, keys: GroupKeys, name: str, consumer: str, clients: Clients, *, addressed: bool = False
+    ) -> None:
+        self.keys = keys
         self.name = name
         self.consumer = consumer
-        self._reader = reader
-        self._client = client
-        self._leave = client.register_script(_LEAVE)
-        self._hand_back = client.register_script(_HAND_BACK)
+        self.addressed = addressed
+        self.client = clients.command
+        self._reader = clients.reader
+        self._scripts = Scripts(self.client, keys)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Run one of the scripts, which all take the group's name first."""
+        return self._scripts.run(script, [self.name, *arguments])
 
     def ensure(self, start: str = FIRST) -> bool:
         """Create the group at ``start`` (an entry id, 0 or $) where it is missing; True when it was.
@@ -43,13 +62,13 @@ class Group:
         Never moves a group that exists. Raises ``ConfigurationError`` when the key holds no stream.
         """
         try:
-            self._client.xgroup_create(self.key, self.name, id=start, mkstream=True)
+            self.client.xgroup_create(self.keys.stream, self.name, id=start, mkstream=True)
         except redis.ResponseError as error:
             if str(error).startswith("BUSYGROUP"):
                 return False
             if str(error).startswith("WRONGTYPE"):
                 raise ConfigurationError(
-                    f"The key {self.key!r} exists and is not a stream. Rename one of them, or set KEY_PREFIX."
+                    f"The key {self.keys.stream!r} exists and is not a stream. Rename one of them, or set KEY_PREFIX."
                 ) from error
             if "Invalid stream ID" in str(error):
                 raise ConfigurationError(f"A group cannot start at {start!r}; give an entry id.") from error
@@ -58,104 +77,118 @@ class Group:
 
     def read(self, count: int, block: float | None) -> list[Entry]:
         """Up to ``count`` new entries, waiting ``block`` seconds for the first; None does not wait."""
-        milliseconds = None if block is None else max(1, round(block * 1000))
-        reply = self._reader.xreadgroup(self.name, self.consumer, {self.key: ">"}, count=count, block=milliseconds)
-        return [Entry(entry_id.decode(), fields) for entry_id, fields in _entries(reply)]
+        wait = None if block is None else max(1, milliseconds(block))
+        streams: dict[Any, Any] = {self.keys.stream: ">"}
+        return new_entries(self._reader.xreadgroup(self.name, self.consumer, streams, count=count, block=wait))
 
-    def claim(self, idle: float, count: int, cursor: str) -> tuple[str, list[Entry]]:
-        """Claim up to ``count`` entries that were pending for ``idle`` seconds; returns (next cursor, entries).
+    def due(self, count: int) -> Due:
+        """Take up to ``count`` waiting entries that are due."""
+        taken, gone, wait, waiting, requeued = self.run("due", self.consumer, min(count, CHUNK))
+        return Due(claimed(taken), decoded(gone), None if wait < 0 else wait / 1000, waiting, bool(requeued))
 
-        The cursor is where to go on; ``START`` again means that the list was seen to its end. Redis 6.2 gives
-        nothing for an entry that was trimmed, later versions drop it from the pending list.
+    def start(self, entry: Entry) -> tuple[Entry, bytes] | None:
+        """Count one more start of a claimed entry, and fetch it with its handlers' progress.
+
+        None when it is somebody else's by now. One that was trimmed is acknowledged and comes without fields.
         """
-        reply: Any = self._client.xautoclaim(
-            self.key, self.name, self.consumer, round(idle * 1000), start_id=cursor, count=count
-        )
-        claimed = [(raw_id, fields) for raw_id, fields in reply[1] if raw_id is not None]
-        pipeline = self._client.pipeline(transaction=False)
-        for raw_id, _ in claimed:
-            pipeline.xpending_range(self.key, self.name, raw_id, raw_id, 1)
-        entries = [
-            # Somebody else may have acknowledged it since; then it has no count any more.
-            Entry(raw_id.decode(), fields, pending[0]["times_delivered"] if pending else 1)
-            for (raw_id, fields), pending in zip(claimed, pipeline.execute(), strict=True)
-        ]
-        return reply[0].decode(), entries
+        reply = self.run("start", self.consumer, entry.entry_id)
+        if not reply:
+            return None
+        if len(reply) == 1:
+            return entry._replace(fields={}), b""
+        count, values, progress = reply
+        fields = dict(zip(values[::2], values[1::2], strict=True))
+        return entry._replace(fields=fields, delivery_count=count), progress
+
+    def peek(self, entries: Sequence[Entry]) -> list[Entry]:
+        """``entries`` with their fields, without starting them; one that was trimmed keeps none."""
+        pipeline = self.client.pipeline(transaction=False)
+        for entry in entries:
+            pipeline.xrange(self.keys.stream, entry.entry_id, entry.entry_id)
+        found = pipeline.execute()
+        return [entry._replace(fields=rows[0][1] if rows else {}) for entry, rows in zip(entries, found, strict=True)]
 
     def ack(self, entry_ids: Sequence[str]) -> None:
-        """Acknowledge entries; ids that are not pending are no error."""
-        for chunk in _chunks(entry_ids):
-            self._client.xack(self.key, self.name, *chunk)
+        """Be done with entries; ids that are not pending are no error."""
+        for chunk in chunks(entry_ids):
+            if self.addressed:
+                self.finish(chunk)
+            else:
+                self.client.xack(self.keys.stream, self.name, *chunk)
 
-    def hand_back(self, entries: Sequence[Entry], idle: float) -> None:
-        """Make entries that were not started look as if they had been pending for ``idle`` seconds.
+    def finish(self, entry_ids: Sequence[str]) -> None:
+        """As ``ack``, for entries of which something is known beside the pending list."""
+        self.run("finish", int(self.addressed), *entry_ids)
 
-        Their delivery counts go back by one, so that being handed back costs them nothing. An entry that another
-        consumer has claimed meanwhile stays there.
+    def wait(self, entries: Iterable[tuple[Entry, int]], delay: float, progress: bytes = b"") -> list[str]:
+        """Let each of ``entries`` wait, pending, for ``delay`` seconds, with the delivery count beside it.
+
+        What somebody else has taken meanwhile is left alone. Returns the ids of entries that were trimmed, which
+        the consumer keeps.
         """
-        for chunk in _chunks(entries):
-            pairs = [value for entry in chunk for value in (entry.entry_id, entry.delivery_count - 1)]
-            self._hand_back(keys=[self.key], args=[self.name, self.consumer, round(idle * 1000), *pairs])
+        trimmed: list[str] = []
+        for chunk in chunks(list(entries)):
+            triples = [value for entry, count in chunk for value in (entry.entry_id, entry.delivery_count, count)]
+            _, gone = self.run("wait", self.consumer, milliseconds(delay), progress, *triples)
+            trimmed += decoded(gone)
+        return trimmed
+
+    def bury(self, entry: Entry, reasons: Mapping[str, str | int], progress: bytes = b"") -> bool:
+        """Copy ``entry`` to the dead letters and be done with it; False when it is somebody else's by now.
+
+        With ``progress`` it stays pending, because other handlers still want it.
+        """
+        arguments = [self.consumer, entry.entry_id, entry.delivery_count, progress, int(self.addressed)]
+        arguments += [2 * len(reasons), *flat(reasons)]
+        reply = self.run("bury", *arguments)
+        if reply == b"trimmed":
+            reply = self.run("bury", *arguments, *flat(entry.fields))
+        return bool(reply)
+
+    def owned(self, entry_ids: Sequence[str]) -> set[str]:
+        """Those of ``entry_ids`` that are still pending with this consumer."""
+        found: set[str] = set()
+        for chunk in chunks(entry_ids):
+            found.update(decoded(self.run("owned", self.consumer, *chunk)))
+        return found
+
+    def own_pending(self, after: str = START) -> tuple[str, list[Entry]]:
+        """A page of what the group says this consumer holds, and where the next one begins (empty at the end)."""
+        rows: Any = self.client.xpending_range(self.keys.stream, self.name, after, "+", CHUNK, self.consumer)
+        entries = [Entry(row["message_id"].decode(), {}, row["times_delivered"], False) for row in rows]
+        return f"({entries[-1].entry_id}" if len(entries) == CHUNK else "", entries
+
+    def mend_waiting(self) -> None:
+        """Make waiting entries due that have no due time."""
+        place = START
+        while place:
+            place = self.run("mend", place, CHUNK).decode()
 
     def last_id(self) -> str:
         """The id of the newest entry that the stream ever had."""
-        info = self._client.xinfo_stream(self.key)
+        info = self.client.xinfo_stream(self.keys.stream)
         return str(info["last-generated-id"].decode())
 
     def pending_count(self) -> int:
         """How many entries the whole group holds; none when there is no such group."""
         try:
-            return int(self._client.xpending(self.key, self.name)["pending"])
+            return int(self.client.xpending(self.keys.stream, self.name)["pending"])
         except redis.ResponseError as error:
-            if str(error).startswith("NOGROUP"):
+            if is_group_gone(error):
                 return 0
             raise
 
+    def close(self) -> None:
+        """Close the connections; they are made again when they are needed."""
+        self._reader.close()
+        self.client.close()
+
     def wake(self) -> None:
         """End a read that waits, from another thread; the server then answers it with nothing."""
-        for connection in self._client.client_list(_type="normal"):
+        for connection in self.client.client_list(_type="normal"):
             if connection["name"] == self.consumer:
-                self._client.client_unblock(int(connection["id"]))
-
-    def leave(self) -> bool:
-        """Remove the consumer from the group unless it still holds entries; True when it was removed."""
-        return bool(self._leave(keys=[self.key], args=[self.name, self.consumer]))
-
-    def remove_idle(self, idle: float) -> None:
-        """Remove consumers that hold nothing and were idle for ``idle`` seconds.
-
-        One that lives after all, waiting for entries, is made again by Redis with the next entry that it reads.
-        """
-        consumers: Any = self._client.xinfo_consumers(self.key, self.name)
-        for one in consumers:
-            if not one["pending"] and one["idle"] > idle * 1000:
-                self._leave(keys=[self.key], args=[self.name, one["name"]])
+                self.client.client_unblock(int(connection["id"]))
 
 
-def follows(entry_id: str, other: str) -> bool:
-    """Whether ``entry_id`` is newer than ``other``."""
-    return _parts(entry_id) > _parts(other)
-
-
-def _parts(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence or 0)
-
-
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
-
-
-def _entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """The entries of the one stream that was read, in any shape that redis-py gives.
-
-    ``[[key, entries]]`` is its default, ``{key: [entries]}`` comes with ``protocol=3``, and ``{key: entries}``
-    with ``legacy_responses=False``.
-    """
-    if not reply:
-        return []
-    entries = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
-    if entries and isinstance(entries[0], list):
-        entries = entries[0]
-    return list(entries)
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream_events.exceptions import ConfigurationError
 
 FIRST = "0"  # the position before the oldest entry
+MOST_LANES = 1000
 
 _NAME = re.compile(r"[!-~]*")  # what Redis takes as the name of a connection
 
@@ -20,29 +22,41 @@ class ConsumerOptions:
     """
 
     consumer: str = ""  # the beginning of its name in the group; the host's name when empty
+    threads: int = 1  # lanes: events of one object stay in order, those of others run side by side
     count: int | None = None  # entries per read, at most
     block: float | None = None  # how long one read waits for entries
-    create_from: str = FIRST  # where a group that does not exist yet begins
+    create_from: str | None = None  # where a group that does not exist yet begins; its first entry unless given
     drain: bool = False  # end when everything that was there at the start is handled
     max_events: int | None = None  # end when so many events were started
     max_seconds: float | None = None
+    shutdown_timeout: float | None = None  # what running handlers are given when the consumer stops
+    abandon: Callable[[BaseException], None] | None = None  # called when a handler cannot be waited for any longer
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.consumer):
             raise ConfigurationError(f"A consumer's name has no spaces and only ASCII, got {self.consumer!r}.")
-        for name in ("count", "max_events"):
+        for name in ("count", "max_events", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}.")
-        for name in ("block", "max_seconds"):
+        for name in ("block", "max_seconds", "shutdown_timeout"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ConfigurationError(f"{name} must be a number of seconds above 0, got {value!r}.")
+        if self.threads > MOST_LANES:
+            raise ConfigurationError(
+                f"threads must be at most {MOST_LANES}, got {self.threads}; start more consumers."
+            )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a consumer did: events it started, and entries the group still holds after draining."""
+    """What a consumer did, in entries; ``left`` is what the group still holds after draining."""
 
-    started: int
-    left: int
+    started: int = 0  # once more for each retry
+    failed: int = 0  # calls of handlers that raised
+    dead: int = 0  # dead letters written
+    adopted: int = 0  # taken over from consumers that are gone
+    trimmed: int = 0  # gone from the stream while they were pending
+    unhandled: int = 0  # wanted by no handler
+    left: int = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 
 from stream_events.connections import explain, safe_url
+from stream_events.consuming.halt import Halt
 
 logger = logging.getLogger("stream_events")
 
@@ -13,11 +13,11 @@ BACKOFF = (0.5, 1.0, 2.0, 5.0)  # seconds between attempts; the last one is repe
 
 
 class Outage:
-    """Waits between attempts to reach the server at ``url``, visibly, and no longer than until ``stop`` is set."""
+    """Waits between attempts to reach the server at ``url``, visibly, and until ``halt`` is asked for at the most."""
 
-    def __init__(self, url: str, stop: threading.Event) -> None:
+    def __init__(self, url: str, halt: Halt) -> None:
         self._url = safe_url(url)
-        self._stop = stop
+        self._halt = halt
         self._attempts = 0
 
     def wait(self, error: Exception, limit: float) -> None:
@@ -27,7 +27,7 @@ class Outage:
         logger.warning(
             "redis_unavailable url=%s error=%r: waiting, next attempt in %.1f s", self._url, explain(error), pause
         )
-        self._stop.wait(pause)
+        self._halt.wait(pause)
 
     def over(self) -> None:
         """Redis has answered; says so if it did not before."""

@@ -6,8 +6,6 @@ a change it finishes the running entry, hands back the rest and exits with ``REL
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -15,18 +13,17 @@ from collections.abc import Callable
 
 from django.utils import autoreload
 
+from stream_events.consuming.lifeline import Lifeline, plays, when_parent_is_gone
 from stream_events.management.posix_signals import signals_given_to
 
 RELOAD = 86  # the child's exit code for “start me again”
-_LIFELINE = "STREAM_EVENTS_RELOADER"  # the number of a pipe that closes when the parent dies
+_ROLE = "reloaded"
 _POLL = 1.0
 _BROKEN = (1, 78)  # how a child ends whose code does not load, or whose registrations are wrong
 
-_pipe = os.environ.pop(_LIFELINE, None)  # not for processes that handlers start
-
 
 def is_child() -> bool:
-    return _pipe is not None
+    return plays(_ROLE)
 
 
 def run_children() -> int:
@@ -35,14 +32,11 @@ def run_children() -> int:
     A child that fails after a reload, because the code is broken at the moment, is started again when a file
     changes. SIGINT and SIGTERM go to the child.
     """
-    reading, writing = os.pipe()
-    environment = {**os.environ, _LIFELINE: str(reading)}
+    lifeline = Lifeline(_ROLE)
     reloaded = False
     while True:
         started = time.time()
-        child = subprocess.Popen(  # noqa: S603
-            autoreload.get_child_arguments(), env=environment, pass_fds=[reading]
-        )
+        child = lifeline.start(autoreload.get_child_arguments())
         # As SIGTERM, whichever it was: a terminal's Ctrl-C has reached the child as SIGINT already.
         with signals_given_to(lambda number: child.terminate()):  # noqa: B023 - used before the next round
             code = child.wait()
@@ -51,7 +45,7 @@ def run_children() -> int:
         elif reloaded and code in _BROKEN:
             _wait_for_change(started)
         else:
-            os.close(writing)
+            lifeline.close()
             if code < 0:
                 sys.stderr.write(f"The consumer was ended by signal {-code}.\n")
             return code if code >= 0 else 128 - code
@@ -71,12 +65,8 @@ def watch(stop: Callable[[], None]) -> Callable[[], bool]:
             changed.set()
             stop()
 
-    def watch_parent() -> None:
-        os.read(int(_pipe or 0), 1)
-        stop()
-
-    for target in (watch_files, watch_parent):
-        threading.Thread(target=target, name=f"stream_events-{target.__name__}", daemon=True).start()
+    threading.Thread(target=watch_files, name="stream_events-watch_files", daemon=True).start()
+    when_parent_is_gone(stop)
     return changed.is_set
 
 

@@ -7,7 +7,7 @@ import redis
 from django.test import override_settings
 
 from stream_events import StreamPublisher
-from stream_events.consuming import Consumer, consumer
+from stream_events.consuming import Consumer, handling, pace
 from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from tests.conftest import wait_for
 
@@ -77,11 +77,11 @@ def test_an_entry_written_by_hand_is_handled(handled, server):
 
 
 def test_a_batch_is_acknowledged_in_one_command(handled, server):
-    publish(*range(100))
+    publish(*range(pace.FIRST))
     server.config_resetstat()
-    consume(count=100)
+    consume()
     assert calls(server, "xack") == 1
-    assert len(handled) == 100
+    assert len(handled) == pace.FIRST
 
 
 def test_a_failing_handler_leaves_its_entry_pending_and_the_rest_go_on(handled, server, caplog):
@@ -138,7 +138,7 @@ def test_draining_a_group_that_goes_away_ends(handled, server):
 def test_database_connections_are_looked_after_around_a_batch_and_after_a_failure(handled, monkeypatch):
     publish(1, 2, 3)
     handled.failing = {2}
-    monkeypatch.setattr(consumer, "close_old_connections", lambda: handled.append("looked after"))
+    monkeypatch.setattr(handling, "close_old_connections", lambda: handled.append("looked after"))
     consume()
     assert handled == ["looked after", 1, 2, "looked after", 3, "looked after"]
 
@@ -160,7 +160,7 @@ def _rows(server):
 
 
 def test_entries_that_fail_again_and_again_keep_no_new_one_waiting(handled, server, settings):
-    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "CLAIM_IDLE": 0.001}
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "BACKOFF": 0.001, "MAX_DELIVERIES": 100}
     publish(*range(50))
     handled.failing = set(range(50))
     consume()
@@ -214,14 +214,12 @@ def test_what_is_finished_is_acknowledged_while_slow_handlers_run(handled, serve
     seen = []
 
     def slow(event):
-        if event.obj_id == 1:
-            threading.Event().wait(0.15)
-        else:
-            seen.extend(pending(server))
+        if event.obj_id == 2:
+            seen.append(wait_for(lambda: len(pending(server)) == 1, "the acknowledgement of the first"))
 
     handled.hook = slow
     consume()
-    assert len(seen) == 1
+    assert seen == [True]
 
 
 def test_a_group_that_is_destroyed_is_made_again(handled, server, caplog):
@@ -267,12 +265,12 @@ def test_options_that_cannot_be_are_refused(handled, options):
 
 def test_draining_does_not_wait_for_a_server_that_refuses(handled, server, monkeypatch):
     consumer = Consumer("orders", "billing", drain=True)
-    server.execute_command("ACL", "SETUSER", "default", "-xautoclaim")
+    server.execute_command("ACL", "SETUSER", "default", "-xreadgroup")
     try:
         with pytest.raises(RedisUnavailableError, match="permissions"):
             consumer.run()
     finally:
-        server.execute_command("ACL", "SETUSER", "default", "+xautoclaim")
+        server.execute_command("ACL", "SETUSER", "default", "+xreadgroup")
 
 
 def test_an_unknown_group_is_refused_before_anything_is_read(handled):
@@ -301,7 +299,7 @@ def test_draining_does_not_wait_for_redis(handled):
 
 
 def test_draining_waits_for_what_is_due_within_max_seconds(handled, server, settings):
-    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "CLAIM_IDLE": 0.3}
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "BACKOFF": 0.3}
     publish(1)
     handled.failing = {1}
     handled.hook = lambda event: handled.failing.clear() if len(handled) == 2 else None

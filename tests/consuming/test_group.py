@@ -1,14 +1,21 @@
 """The verbs of one stream and group, on a real server and in every reply shape of the client."""
 
+import threading
+
 import pytest
 import redis
 
 from stream_events.conf import Settings, get_settings
 from stream_events.connections import make_client
-from stream_events.consuming.group import Group, follows
+from stream_events.consuming.group import Clients, Group
+from stream_events.consuming.replies import follows, is_group_gone
+from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError
+from stream_events.keys import group_keys, requeue_keys
+from tests.conftest import wait_for
 
-KEY = "t:orders"
+KEYS = group_keys("orders", "billing", "t:")
+KEY = KEYS.stream
 SHAPES = [
     {},
     {"protocol": 2},
@@ -23,18 +30,31 @@ def shape(request):
     return request.param
 
 
-def make_group(consumer="one", shape=None, name="billing"):
+def make_group(consumer="one", shape=None, keys=KEYS, **options):
     url = get_settings().url
     client = make_client(Settings(url=url, options=shape or {}), timeout=5, client_name=consumer)
-    return Group(KEY, name, consumer, reader=client, client=client)
+    return Group(keys, "billing", consumer, Clients(client, client), **options)
 
 
-def add(server, count):
-    return [server.xadd(KEY, {"payload": f"{number}"}).decode() for number in range(count)]
+def add(server, count, key=KEY):
+    return [server.xadd(key, {"payload": f"{number}"}).decode() for number in range(count)]
 
 
-def pending(server):
-    return {one["message_id"].decode(): one for one in server.xpending_range(KEY, "billing", "-", "+", 1000)}
+def rows(server, key=KEY):
+    """What is pending: id → (owner, delivery count)."""
+    found = server.xpending_range(key, "billing", "-", "+", 1000)
+    return {one["message_id"].decode(): (one["consumer"].decode(), one["times_delivered"]) for one in found}
+
+
+def read(server, count, consumer="one", shape=None):
+    group = make_group(consumer, shape)
+    group.ensure()
+    add(server, count)
+    return group, group.read(count, None)
+
+
+def again(entry, **changes):
+    return entry._replace(fields={}, is_new=False, **changes)
 
 
 def test_reads_the_same_entries_whatever_the_client_makes_of_replies(server, shape):
@@ -42,93 +62,200 @@ def test_reads_the_same_entries_whatever_the_client_makes_of_replies(server, sha
     group.ensure()
     assert group.read(10, None) == []
     ids = add(server, 3)
-    entries = group.read(2, 0.1)
-    assert [(entry.entry_id, entry.fields, entry.delivery_count) for entry in entries] == [
-        (ids[0], {b"payload": b"0"}, 1),
-        (ids[1], {b"payload": b"1"}, 1),
-    ]
+    assert group.read(2, 0.1) == [Entry(ids[0], {b"payload": b"0"}), Entry(ids[1], {b"payload": b"1"})]
 
 
-def test_claims_what_was_idle_with_its_delivery_count(server, shape):
-    make_group("dead").ensure()
-    ids = add(server, 3)
-    make_group("dead").read(2, None)
-    cursor, entries = make_group("living", shape).claim(0, 10, "0-0")
-    assert cursor == "0-0"
-    assert [(entry.entry_id, entry.fields, entry.delivery_count) for entry in entries] == [
-        (ids[0], {b"payload": b"0"}, 2),
-        (ids[1], {b"payload": b"1"}, 2),
-    ]
-    assert make_group("another").claim(60, 10, "0-0") == ("0-0", [])
+def test_starting_fetches_an_entry_and_counts(server, shape):
+    group, (entry,) = read(server, 1, shape=shape)
+    assert group.start(again(entry)) == (Entry(entry.entry_id, {b"payload": b"0"}, 2, False), b"")
+    assert rows(server) == {entry.entry_id: ("one", 2)}
 
 
-def test_delivery_counts_are_those_of_the_claimed_entries(server):
-    make_group("dead").ensure()
-    ids = add(server, 5)
-    make_group("dead").read(5, None)
-    server.xclaim(KEY, "billing", "dead", 0, [ids[4]], idle=99_000, retrycount=7, justid=True)
-    server.xclaim(KEY, "billing", "dead", 0, [ids[0]], idle=99_000, retrycount=3, justid=True)
-    _, entries = make_group("living").claim(60, 10, "0-0")
-    assert [(entry.entry_id, entry.delivery_count) for entry in entries] == [(ids[0], 4), (ids[4], 8)]
+def test_what_somebody_else_has_taken_is_not_started(server):
+    _, (entry,) = read(server, 1)
+    assert make_group("two").start(again(entry)) is None
+    assert rows(server) == {entry.entry_id: ("one", 1)}
 
 
-def test_a_trimmed_entry_is_no_entry_to_claim(server, shape):
-    make_group("dead").ensure()
-    add(server, 2)
-    make_group("dead").read(2, None)
+def test_starting_a_trimmed_entry_acknowledges_it(server, shape):
+    group, entries = read(server, 2, shape=shape)
     server.xtrim(KEY, maxlen=1, approximate=False)
-    _, entries = make_group("living", shape).claim(0, 10, "0-0")
-    assert [entry.fields for entry in entries] == [{b"payload": b"1"}]
+    found = group.start(again(entries[0]))
+    assert found is not None
+    assert found[0].fields == {}
+    assert list(rows(server)) == [entries[1].entry_id]
+
+
+def test_peeking_starts_nothing(server):
+    group, entries = read(server, 2)
+    server.xdel(KEY, entries[1].entry_id)
+    assert [entry.fields for entry in group.peek([again(entry) for entry in entries])] == [{b"payload": b"0"}, {}]
+    assert {count for _, count in rows(server).values()} == {1}
+
+
+def test_waiting_entries_have_an_owner_and_a_due_time(server, shape):
+    group, entries = read(server, 2, shape=shape)
+    assert group.wait([(entries[0], 1)], 60) == []
+    assert rows(server)[entries[0].entry_id] == ("~retry", 1)
+    found = group.due(10)
+    assert found.entries == []
+    assert 59 < found.wait <= 60
+    assert found.waiting == 1
+
+
+def test_what_is_due_is_taken_without_counting(server, shape):
+    group, entries = read(server, 2, shape=shape)
+    group.wait([(entry, 0) for entry in entries], 0)
+    found = make_group("two", shape).due(10)
+    assert found.entries == [again(entry, delivery_count=0) for entry in entries]
+    assert (found.wait, found.waiting, found.has_requeued) == (None, 0, False)
+    assert set(rows(server).values()) == {("two", 0)}
+    assert not server.exists(KEYS.retry)
+
+
+def test_waiting_takes_nothing_from_another_consumer_and_is_safe_to_repeat(server):
+    slow, (entry,) = read(server, 1, "slow")
+    server.xclaim(KEY, "billing", "fast", 0, [entry.entry_id])
+    assert slow.wait([(entry, 0)], 0) == []
+    assert rows(server) == {entry.entry_id: ("fast", 2)}
+    fast = make_group("fast")
+    for _ in range(2):
+        fast.wait([(entry._replace(delivery_count=2), 2)], 60)
+    assert server.zcard(KEYS.retry) == 1
+
+
+def test_an_old_count_does_not_let_an_entry_wait(server):
+    group, (entry,) = read(server, 1)
+    group.start(again(entry))
+    group.wait([(entry, 0)], 0)
+    assert rows(server) == {entry.entry_id: ("one", 2)}
+
+
+def test_a_trimmed_entry_does_not_wait_but_is_named(server):
+    group, entries = read(server, 2)
+    server.xdel(KEY, entries[0].entry_id)
+    assert group.wait([(entry, 1) for entry in entries], 60) == [entries[0].entry_id]
+    assert rows(server)[entries[0].entry_id] == ("one", 1)
+
+
+def test_due_entries_that_were_trimmed_are_named(server):
+    group, entries = read(server, 1)
+    group.wait([(entries[0], 1)], 0)
+    server.xtrim(KEY, maxlen=0, approximate=False)
+    found = group.due(10)
+    gone = found.trimmed or [entry.entry_id for entry in found.entries if group.start(entry)[0].fields == {}]
+    assert gone == [entries[0].entry_id]
+    assert rows(server) == {}
+
+
+def test_due_times_of_acknowledged_entries_mean_nothing(server):
+    group, (entry,) = read(server, 1)
+    group.wait([(entry, 1)], 0)
+    server.xack(KEY, "billing", entry.entry_id)
+    assert group.due(10).entries == []
+    assert not server.exists(KEYS.retry)
+
+
+def test_waiting_entries_without_a_due_time_are_mended(server):
+    group, entries = read(server, 3)
+    group.wait([(entry, 1) for entry in entries], 60)
+    server.zrem(KEYS.retry, entries[1].entry_id)
+    group.mend_waiting()
+    assert [entry.entry_id for entry in group.due(10).entries] == [entries[1].entry_id]
+
+
+def test_a_dead_letter_keeps_every_field_and_says_why(server, shape):
+    group = make_group(shape=shape)
+    group.ensure()
+    server.xadd(KEY, {"payload": b"\xff\xfe", "event_id": "e1"})
+    (entry,) = group.read(1, None)
+    assert group.bury(entry, {"dead_reason": "rejected", "dead_delivery_count": 1}) is True
+    ((_, fields),) = server.xrange(KEYS.dead)
+    assert fields == {
+        b"payload": b"\xff\xfe",
+        b"event_id": b"e1",
+        b"dead_reason": b"rejected",
+        b"dead_delivery_count": b"1",
+    }
+    assert rows(server) == {}
+
+
+def test_an_entry_is_buried_once_and_by_its_owner_only(server):
+    group, (entry,) = read(server, 1)
+    assert make_group("two").bury(entry, {"dead_reason": "x"}) is False
+    assert group.bury(entry, {"dead_reason": "x"}) is True
+    assert group.bury(entry, {"dead_reason": "x"}) is False
+    assert server.xlen(KEYS.dead) == 1
+
+
+def test_an_entry_that_other_handlers_want_stays_when_one_of_them_buries_it(server):
+    group, (entry,) = read(server, 1)
+    group.bury(entry, {"dead_reason": "x"}, b"state")
+    assert rows(server) == {entry.entry_id: ("one", 1)}
+    assert group.start(again(entry))[1] == b"state"
+    group.finish([entry.entry_id])
+    assert rows(server) == {}
+    assert not server.exists(KEYS.progress)
+
+
+def test_a_trimmed_entry_is_buried_with_the_fields_in_hand(server):
+    group, (entry,) = read(server, 1)
+    server.xtrim(KEY, maxlen=0, approximate=False)
+    assert group.bury(entry, {"dead_reason": "trimmed"}) is True
+    ((_, fields),) = server.xrange(KEYS.dead)
+    assert fields == {b"payload": b"0", b"dead_reason": b"trimmed"}
+    assert rows(server) == {}
+
+
+def test_more_fields_than_a_command_can_take_become_one(server):
+    group = make_group()
+    group.ensure()
+    server.xadd(KEY, {f"f{number}": "ä" for number in range(5000)})
+    (entry,) = group.read(1, None)
+    assert group.bury(entry, {"dead_reason": "oversized"}) is True
+    ((_, fields),) = server.xrange(KEYS.dead)
+    assert set(fields) == {b"dead_fields", b"dead_reason"}
+    assert fields[b"dead_fields"].startswith("2:f02:ä2:f12:ä".encode())
+
+
+def test_addressed_entries_are_deleted_when_they_are_done_with(server):
+    keys = requeue_keys("orders", "billing", "t:")
+    group = make_group(keys=keys, addressed=True)
+    add(server, 3, keys.stream)
+    server.xgroup_create(keys.stream, "billing", id="0")
+    first, second, third = group.read(3, None)
+    group.ack([first.entry_id])
+    assert server.xlen(keys.stream) == 2
+    group.bury(second, {"dead_reason": "x"})
+    group.finish([third.entry_id])
+    assert not server.exists(keys.stream)
+    assert server.xlen(KEYS.dead) == 1
 
 
 def test_acknowledges_many_in_one_command(server):
-    group = make_group()
-    group.ensure()
-    ids = add(server, 700)
-    group.read(700, None)
+    group, entries = read(server, 700)
+    ids = [entry.entry_id for entry in entries]
     group.ack(ids)
-    assert server.xpending(KEY, "billing")["pending"] == 0
+    assert rows(server) == {}
     group.ack([])
     group.ack(ids[:1])
 
 
-def test_entries_handed_back_are_idle_at_once_and_have_lost_no_delivery(server):
-    group = make_group()
-    group.ensure()
-    add(server, 3)
-    new = group.read(2, None)
-    group.hand_back(new[:1], idle=900)
-    _, again = make_group("next").claim(900, 10, "0-0")
-    assert [(entry.entry_id, entry.delivery_count) for entry in again] == [(new[0].entry_id, 1)]
-    _, taken = make_group("another").claim(0, 10, "0-0")
-    make_group("another").hand_back(taken, idle=900)
-    assert {one["times_delivered"] for one in pending(server).values()} == {1}
+def test_knows_what_is_its_own(server):
+    group, entries = read(server, 3)
+    ids = [entry.entry_id for entry in entries]
+    server.xclaim(KEY, "billing", "two", 0, [ids[1]])
+    assert group.owned(ids) == {ids[0], ids[2]}
+    place, own = group.own_pending()
+    assert place == ""
+    assert own == [again(entries[0]), again(entries[2])]
 
 
-def test_handing_back_takes_nothing_from_another_consumer(server):
-    make_group("slow").ensure()
-    add(server, 2)
-    held = make_group("slow").read(2, None)
-    make_group("fast").claim(0, 1, "0-0")
-    make_group("slow").hand_back(held, idle=900)
-    rows = pending(server)
-    assert [(rows[one.entry_id]["consumer"], rows[one.entry_id]["times_delivered"]) for one in held] == [
-        (b"fast", 2),
-        (b"slow", 0),
-    ]
-    assert rows[held[0].entry_id]["time_since_delivered"] < 900_000
-
-
-def test_removes_idle_consumers_that_hold_nothing(server):
-    group = make_group("one")
-    group.ensure()
-    add(server, 2)
-    make_group("holds").read(1, None)
-    make_group("done").ack([entry.entry_id for entry in make_group("done").read(1, None)])
-    group.remove_idle(60)
-    assert len(server.xinfo_consumers(KEY, "billing")) == 2
-    group.remove_idle(-1)
-    assert [one["name"] for one in server.xinfo_consumers(KEY, "billing")] == [b"holds"]
+def test_own_entries_come_in_pages(server):
+    group, entries = read(server, 700)
+    place, first = group.own_pending()
+    assert len(first) == 500
+    assert group.own_pending(place) == ("", [again(entry) for entry in entries[500:]])
 
 
 def test_a_group_begins_where_it_is_told_and_is_never_moved(server):
@@ -155,23 +282,7 @@ def test_a_start_that_is_no_id_is_named(server):
         make_group().ensure("yesterday")
 
 
-def test_leaving_removes_a_consumer_that_holds_nothing(server):
-    group = make_group()
-    group.ensure()
-    add(server, 1)
-    (entry,) = group.read(1, None)
-    assert group.leave() is False
-    group.ack([entry.entry_id])
-    assert group.leave() is True
-    assert group.leave() is True
-    assert server.xinfo_consumers(KEY, "billing") == []
-
-
 def test_waking_ends_a_read_that_waits(server):
-    import threading
-
-    from tests.conftest import wait_for
-
     group = make_group("sleeper")
     group.ensure()
     answers = []
@@ -184,10 +295,8 @@ def test_waking_ends_a_read_that_waits(server):
 
 
 def test_counts_what_the_whole_group_holds(server):
-    make_group().ensure()
-    add(server, 3)
-    make_group("one").read(2, None)
-    make_group("two").read(1, None)
+    read(server, 2, "one")
+    read(server, 1, "two")
     assert make_group("three").pending_count() == 3
 
 
@@ -199,6 +308,30 @@ def test_ids_are_compared_by_number(one, other, expected):
     assert follows(one, other) is expected
 
 
-def test_the_servers_errors_pass_through(server):
+ENTRY = Entry("1-1", {b"payload": b"1"})
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda group: group.read(1, None),
+        lambda group: group.start(again(ENTRY)),
+        lambda group: group.wait([(ENTRY, 1)], 1),
+        lambda group: group.bury(ENTRY, {"dead_reason": "x"}),
+        lambda group: group.owned(["1-1"]),
+        lambda group: group.mend_waiting(),
+    ],
+)
+def test_a_group_that_is_gone_is_told_by_every_verb(server, verb):
+    with pytest.raises(redis.ResponseError) as caught:
+        verb(make_group())
+    assert is_group_gone(caught.value)
+
+
+def test_due_times_outlive_the_group(server):
+    group, (entry,) = read(server, 1)
+    group.wait([(entry, 1)], 0)
+    server.xgroup_destroy(KEY, "billing")
     with pytest.raises(redis.ResponseError, match="NOGROUP"):
-        make_group().read(1, None)
+        group.due(10)
+    assert server.zcard(KEYS.retry) == 1

@@ -217,7 +217,7 @@ def test_distributions_carry_what_is_no_python(wheel, tmp_path, names_in):
         "stream_events/py.typed",
         "stream_events/keeper.py",
         "stream_events/consuming/scripts/leave.lua",
-        "stream_events/consuming/scripts/hand_back.lua",
+        "stream_events/consuming/scripts/common.lua",
         "stream_events/migrations/0001_initial.py",
         "stream_events/static/stream_events/admin.css",
         "stream_events/templates/admin/stream_events/unavailable.html",

@@ -1,9 +1,26 @@
--- KEYS: stream. ARGV: group, consumer.
--- Removes the consumer from the group unless it holds entries: XGROUP DELCONSUMER would drop those for ever.
--- Returns 1 when it was removed. Safe to run twice.
-local held = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
-if #held > 0 then
+-- KEYS: consumers, stream, requeue. ARGV: group, consumer, '1' if that one asks itself.
+-- Removes a consumer without a living lease from the group unless it holds entries, which Redis would drop with it,
+-- and the owner of all that wait if nothing waits. Returns 1 when the consumer was removed.
+local lease = redis.call('ZSCORE', KEYS[1], ARGV[2])
+if ARGV[3] ~= '1' and lease and tonumber(lease) > now() then
     return 0
 end
-redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
-return 1
+local function holds(stream, name)
+    return #pending(stream, ARGV[1], '-', '+', 1, name) > 0
+end
+local function remove(stream, name)
+    redis.pcall('XGROUP', 'DELCONSUMER', stream, ARGV[1], name)
+end
+local removed = 0
+if not holds(KEYS[2], ARGV[2]) and not holds(KEYS[3], ARGV[2]) then
+    remove(KEYS[2], ARGV[2])
+    remove(KEYS[3], ARGV[2])
+    redis.call('ZREM', KEYS[1], ARGV[2])
+    removed = 1
+end
+for at = 2, 3 do
+    if not holds(KEYS[at], '~retry') then
+        remove(KEYS[at], '~retry')
+    end
+end
+return removed

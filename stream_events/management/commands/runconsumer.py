@@ -5,20 +5,30 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import platform
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import django
 import redis
 from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
 from django.db import DatabaseError
+from django.utils.autoreload import get_child_arguments
 
 from stream_events.conf import get_settings, is_debug, settings_module
 from stream_events.connections import safe_url
 from stream_events.consuming import Consumer
-from stream_events.exceptions import ConfigurationError, EmbeddedServerError, RedisUnavailableError
+from stream_events.consuming.lifeline import has_parent, plays, when_parent_is_gone
+from stream_events.consuming.options import MOST_LANES
+from stream_events.consuming.supervisor import ROLE, Supervisor
+from stream_events.exceptions import (
+    ConfigurationError,
+    EmbeddedServerError,
+    HandlerTimeoutError,
+    RedisUnavailableError,
+)
 from stream_events.management import reloader
 from stream_events.management.posix_signals import signals_given_to
 from stream_events.operations.inspection import group_state, server_version
@@ -29,6 +39,8 @@ UNAVAILABLE = 69
 CONFIGURATION = 78
 ABORTED = 130
 
+# Options of the command that are the consumer's as they are.
+PASSED_ON = ("consumer", "count", "block", "drain", "max_events", "max_seconds", "shutdown_timeout", "threads")
 POSITIONS = {"earliest": "0", "latest": "$"}
 LEVELS = {0: logging.ERROR, 1: logging.INFO, 2: logging.INFO, 3: logging.DEBUG}
 
@@ -46,14 +58,28 @@ class Command(BaseCommand):
             help="beginning of the consumer's name (default: the host)",
         )
         parser.add_argument(
+            "--workers",
+            type=_positive_int,
+            default=1,
+            metavar="N",
+            help="processes; what crashes is started again",
+        )
+        parser.add_argument(
+            "--threads",
+            type=_positive_int,
+            default=1,
+            metavar="N",
+            help=f"lanes in each process, {MOST_LANES} at most; events of one object stay in order (default: 1)",
+        )
+        parser.add_argument(
             "--count", type=_positive_int, metavar="N", help="entries per read, at most (setting COUNT)"
         )
         parser.add_argument("--block", type=_seconds, metavar="S", help="seconds that one read waits (setting BLOCK)")
         parser.add_argument(
             "--create-from",
-            default="earliest",
             metavar="earliest|latest|ID",
-            help="where a group that does not exist yet begins (default: earliest); an existing one is never moved",
+            help="where a group that does not exist yet begins (default: earliest); an existing one is never moved."
+            " Needed to make a group again that an operator has deleted",
         )
         parser.add_argument(
             "--drain",
@@ -62,6 +88,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--max-events", type=_positive_int, metavar="N", help="end when N events were started")
         parser.add_argument("--max-seconds", type=_seconds, metavar="S", help="end after S seconds")
+        parser.add_argument(
+            "--shutdown-timeout",
+            type=_seconds,
+            metavar="S",
+            help="seconds that running handlers are given when it stops (setting SHUTDOWN_TIMEOUT)",
+        )
         parser.add_argument(
             "--reload",
             action=argparse.BooleanOptionalAction,
@@ -83,19 +115,40 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=CONFIGURATION) from error
         except RedisUnavailableError as error:
             raise CommandError(str(error), returncode=UNAVAILABLE) from error
+        except HandlerTimeoutError as error:
+            self._abandon(error)
         except KeyboardInterrupt:
-            raise CommandError("Stopped at once; the entry in hand stays pending.", returncode=ABORTED) from None
+            raise CommandError("Stopped at once; what was in hand stays pending.", returncode=ABORTED) from None
 
     def _run(self, options: dict[str, Any]) -> None:
-        # Made before the reloader starts as well, because that would only repeat what is wrong with it.
+        # Made before the reloader or the workers start as well, because they would only repeat what is wrong with it.
         consumer = Consumer(
             options["stream"],
             options["group"],
             create_from=POSITIONS.get(options["create_from"], options["create_from"]),
-            **{name: options[name] for name in ("consumer", "count", "block", "drain", "max_events", "max_seconds")},
+            abandon=self._abandon,
+            **{name: options[name] for name in PASSED_ON},
         )
         if _wants_reload(options) and not reloader.is_child():
             sys.exit(reloader.run_children())
+        if options["workers"] > 1 and not plays(ROLE):
+            self._supervise(options)
+        else:
+            self._consume(consumer, options)
+
+    def _supervise(self, options: dict[str, Any]) -> None:
+        """Run the consumer in several processes, which are this command with one worker each."""
+        command = [*get_child_arguments(), "--workers", "1", "--no-reload"]
+        supervisor = Supervisor([command] * options["workers"])
+        code_changed = reloader.watch(supervisor.stop) if reloader.is_child() else lambda: False
+        with _logging_to(self.stderr, options["verbosity"]), signals_given_to(lambda number: supervisor.stop()):
+            code = supervisor.run()
+        if code or code_changed():
+            sys.exit(reloader.RELOAD if code_changed() else code)
+
+    def _consume(self, consumer: Consumer, options: dict[str, Any]) -> None:
+        if plays(ROLE):
+            when_parent_is_gone(consumer.stop)
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
         with contextlib.suppress(DatabaseError):  # a database that is away now may be back for the first event
             self.check_migrations()
@@ -108,10 +161,17 @@ class Command(BaseCommand):
             sys.exit(reloader.RELOAD)
         if report.left:
             raise CommandError(
-                f"Still pending in the group: {report.left}. They are handled again when nobody has touched them for"
-                f" CLAIM_IDLE ({get_settings().claim_idle:g} s).",
+                f"Still pending in the group: {report.left}. They wait for a retry, or other consumers hold them.",
                 returncode=PARTIAL,
             )
+
+    def _abandon(self, error: BaseException) -> NoReturn:
+        """End the process although a handler runs: a thread cannot be ended in any other way."""
+        self.stderr.write(f"CommandError: {error}")
+        self.stderr.flush()
+        self.stdout.flush()
+        logging.shutdown()
+        os._exit(1)
 
     def _banner(self, consumer: Consumer, created: bool) -> None:
         """Say what runs where, once Redis has answered."""
@@ -128,7 +188,6 @@ class Command(BaseCommand):
             f"  handlers {len(consumer.handlers)}"
             + (f"  lag {'unknown' if state.lag is None else state.lag}  pending {state.pending}" if state else ""),
             *(f"    {handler.name}" for handler in consumer.handlers),
-            f"  An event whose handler fails is handled again after CLAIM_IDLE ({get_settings().claim_idle:g} s).",
             "Consuming. Quit with CONTROL-C.",
         ]
         self.stdout.write("\n".join(lines))
@@ -140,8 +199,8 @@ def _stop_on_signals(consumer: Consumer) -> contextlib.AbstractContextManager[No
     seen: set[int] = set()
 
     def stop(number: int) -> None:
-        # Under the reloader a Ctrl-C comes twice: from the terminal, and from the parent as SIGTERM.
-        if number in seen or (seen and not reloader.is_child()):
+        # In a child a Ctrl-C comes twice: from the terminal, and from the parent as SIGTERM.
+        if number in seen or (seen and not has_parent()):
             raise KeyboardInterrupt
         seen.add(number)
         consumer.stop()

@@ -1,0 +1,67 @@
+"""Up to where everything is handled, remembered for the day that the group is lost."""
+
+from __future__ import annotations
+
+import redis
+
+from stream_events.consuming.group import Group
+from stream_events.consuming.options import FIRST
+from stream_events.consuming.replies import CHUNK, follows
+from stream_events.exceptions import ConfigurationError
+from stream_events.keys import TOMBSTONE
+
+
+class Mark:
+    """The low-water mark of ``group``, in a key of its own beside the stream."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+
+    def save(self) -> None:
+        self._group.run("mark")
+
+    def check_tombstone(self) -> None:
+        """Raise ``ConfigurationError`` if an operator has deleted the group."""
+        if self._load() == TOMBSTONE:
+            raise ConfigurationError(
+                f"An operator has deleted the group {self._group.name!r} of {self._group.keys.stream!r}. To make it"
+                " again, start one consumer with --create-from."
+            )
+
+    def remove_tombstone(self) -> None:
+        if self._load() == TOMBSTONE:
+            self._group.client.delete(self._group.keys.cursor)
+
+    def recreate(self) -> str | None:
+        """Make a group that was lost again, and return where it goes on; None when somebody else has made it.
+
+        That is at the mark if the stream still reaches it, with the waiting entries waiting as before, else at the
+        first entry. Raises ``ConfigurationError`` when an operator has deleted the group.
+        """
+        self.check_tombstone()
+        start = self._reachable()
+        if not self._group.ensure(start or FIRST):
+            return None
+        if start:
+            self._restore_waiting()
+        return start or FIRST
+
+    def _reachable(self) -> str | None:
+        mark = self._load()
+        if mark is None:
+            return None
+        try:
+            last = self._group.last_id()
+        except redis.ResponseError:
+            return None  # the stream is gone as well
+        return None if follows(mark, last) else mark
+
+    def _restore_waiting(self) -> None:
+        seen, found = 0, CHUNK
+        while found == CHUNK:
+            found = self._group.run("restore", seen, CHUNK)
+            seen += found
+
+    def _load(self) -> str | None:
+        value = self._group.client.get(self._group.keys.cursor)
+        return value.decode() if isinstance(value, bytes) else None

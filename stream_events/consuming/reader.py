@@ -1,0 +1,175 @@
+"""Takes entries from Redis, turn by turn, and gives them to the lanes."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import redis
+
+from stream_events.connections import explain, safe_url
+from stream_events.consuming.context import Context
+from stream_events.consuming.handling import Handling
+from stream_events.consuming.lanes import Lanes
+from stream_events.consuming.mark import Mark
+from stream_events.consuming.outage import Outage
+from stream_events.consuming.recovery import Found, Recovery
+from stream_events.consuming.replies import follows, is_group_gone
+from stream_events.events import Entry
+from stream_events.exceptions import RedisUnavailableError
+
+logger = logging.getLogger("stream_events")
+
+ROOM_INTERVAL = 0.005  # seconds between looks at lanes that are full
+FULL_INTERVAL = 0.5  # and at a group in which too many entries wait
+MARK_INTERVAL, MARK_ENTRIES = 2.0, 100  # the mark is saved after so many seconds, or acknowledged entries
+
+
+class Reader:
+    """Reads until ``is_over``: what must be recovered and what is new, in turns."""
+
+    def __init__(self, context: Context, handling: Handling, recovery: Recovery) -> None:
+        self.deadline = float("inf")
+        self.drain_to: str | None = None  # the last entry to wait for, until it was read
+        self.outage = Outage(context.settings.url, context.halt)
+        self._context = context
+        self._handling = handling
+        self._recovery = recovery
+        self._mark = Mark(context.hand.group)
+        self._block = context.options.block or context.settings.block
+        self._budget = context.options.max_events or float("inf")
+        self._has_recovered = False  # in this turn; the next one is for new entries
+        self._is_full = False
+        self._marked = (0, 0.0)  # how much was acknowledged when the mark was saved, and when that was
+
+    def is_over(self) -> bool:
+        """Whether the consumer has nothing more to do: it was told to stop, or a limit is reached."""
+        if self._context.halt.is_asked() or time.monotonic() >= self.deadline:
+            return True
+        if self._budget < 1:
+            return not self._held()
+        if not self._context.options.drain or self.drain_to or self._has_recovered or self._recovery.is_sweeping():
+            return False
+        return not self._held() and (self._context.options.max_seconds is None or self.left() == 0)
+
+    def turn(self, lanes: Lanes) -> None:
+        """Take some entries and give them to ``lanes``; an outage is waited out."""
+        term = self._context.lease.term
+        try:
+            # What is finished goes first: after an outage it must not be claimed and handled again.
+            self._flush()
+            found = self._next()
+        except redis.RedisError as error:
+            self._recovery.suspect_orphans()
+            self._recover(error)
+            return
+        self.outage.over()
+        if found:
+            hand, entries = found
+            self._budget -= len(entries)
+            lanes.give(hand, entries, term)
+
+    def left(self) -> int:
+        """How many entries the group still holds."""
+        try:
+            return self._context.hand.group.pending_count()
+        except redis.RedisError as error:
+            raise self._unavailable(error) from error
+
+    def wait_out(self, error: redis.RedisError) -> None:
+        """Pause after ``error``; raises ``RedisUnavailableError`` instead when draining."""
+        if self._context.options.drain:
+            raise self._unavailable(error) from error
+        self.outage.wait(error, self.deadline - time.monotonic())
+
+    def finish(self) -> None:
+        """Send what is left to be sent; raises ``redis.RedisError``."""
+        for hand in self._context.hands:
+            hand.flush()
+        self._mark.save()
+
+    def _flush(self) -> None:
+        now = time.monotonic()
+        for hand in self._context.hands:
+            if self._context.options.threads == 1 or hand.is_late(now) or self._room() < 1:
+                hand.flush()
+        count, moment = self._marked
+        acknowledged = self._context.hand.acknowledged - count
+        if acknowledged >= MARK_ENTRIES or (acknowledged and now - moment > MARK_INTERVAL):
+            self._mark.save()
+            self._marked = self._context.hand.acknowledged, now
+
+    def _next(self) -> Found | None:
+        room = self._room()
+        if room < 1 or self._handling.paused:
+            self._context.halt.wait(ROOM_INTERVAL)
+            return None
+        # In turns, so that a long list of entries that fail again and again keeps no new one waiting.
+        found = None if self._has_recovered else self._recovery.take(room)
+        self._has_recovered = bool(found)
+        if found or self._has_too_many_waiting():
+            return found
+        return self._context.hand, self._context.hand.take(self._read(room))
+
+    def _read(self, room: int) -> list[Entry]:
+        now = time.monotonic()
+        wait = min(self._block, self.deadline - now, self._recovery.next_look() - now)
+        # Neither recovering nor draining has time to wait for entries that are still to come.
+        entries = self._context.hand.group.read(room, None if self.drain_to or wait <= 0 else wait)
+        if entries:
+            self._context.pace.note_size(
+                len(entries), sum(len(value) for one in entries for value in one.fields.values())
+            )
+        if self.drain_to and (not entries or not follows(self.drain_to, entries[-1].entry_id)):
+            self.drain_to = None
+        return entries
+
+    def _recover(self, error: redis.RedisError) -> None:
+        group = self._context.hand.group
+        try:
+            if is_group_gone(error):
+                if start := self._mark.recreate():
+                    logger.error(
+                        "group_recreated stream=%s group=%s: it was gone; reading goes on after %s",
+                        self._context.stream,
+                        self._context.group,
+                        start,
+                    )
+                return
+            if "WRONGTYPE" in str(error):
+                group.ensure()  # says what an operator has to do
+        except redis.RedisError as another:
+            error = another
+        self.wait_out(error)
+
+    def _has_too_many_waiting(self) -> bool:
+        limit = self._context.settings.max_waiting
+        is_full = self._recovery.waiting >= limit
+        if is_full != self._is_full:
+            self._is_full = is_full
+            text = (
+                "too many entries wait for a retry: no new ones are taken"
+                if is_full
+                else "new entries are taken again"
+            )
+            logger.error(
+                "waiting_entries stream=%s count=%s limit=%s: %s",
+                self._context.stream,
+                self._recovery.waiting,
+                limit,
+                text,
+            )
+        if is_full and not self.drain_to:
+            self._context.halt.wait(min(FULL_INTERVAL, max(0.0, self._recovery.next_look() - time.monotonic())))
+        return is_full
+
+    def _room(self) -> int:
+        room = min(self._context.pace.limit() - self._held(), self._context.pace.most, self._budget)
+        return max(0, int(room))
+
+    def _held(self) -> int:
+        return sum(len(hand) for hand in self._context.hands)
+
+    def _unavailable(self, error: redis.RedisError) -> RedisUnavailableError:
+        url = safe_url(self._context.settings.url)
+        return RedisUnavailableError(f"Redis at {url} cannot be reached: {explain(error)}")

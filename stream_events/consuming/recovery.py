@@ -1,0 +1,175 @@
+"""What a consumer takes beside new entries: what is due, requeued, left behind by the dead, or its own and lost."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import deque
+
+import redis
+
+from stream_events.consuming.context import Context
+from stream_events.consuming.group import START
+from stream_events.consuming.hand import Hand
+from stream_events.consuming.replies import is_group_gone
+from stream_events.consuming.roster import NOBODY, Member, Roster
+from stream_events.consuming.settlement import Settlement
+from stream_events.events import Entry
+from stream_events.keys import RETRY_OWNER
+
+logger = logging.getLogger("stream_events")
+
+DUE_INTERVAL = 0.5  # seconds; how often due times and requeued entries are looked at
+SWEEP_INTERVAL = 5.0  # and the other consumers, at most
+MEND_INTERVAL = 600.0
+IDLE_CONSUMER = 60.0  # one of another program that holds nothing for this long, and for CLAIM_IDLE, is taken for gone
+
+Found = tuple[Hand, list[Entry]]
+
+
+class Recovery:
+    """Looks after the entries of one group that are pending without being handled.
+
+    ``take`` does what is due at the moment, and gives at most one kind of entries each time.
+    """
+
+    def __init__(self, context: Context, settlement: Settlement) -> None:
+        self.waiting = 0  # entries that wait in the group
+        self.has_swept = False
+        self._hand = context.hand
+        self._requeued = context.requeued
+        self._lease = context.lease
+        self._tally = context.tally
+        self._settings = settings = context.settings
+        self._settlement = settlement
+        self._has_requeued = False
+        self._adoptable: deque[tuple[Hand, Member, str]] = deque()
+        self._due_at = self._sweep_at = self._requeue_at = 0.0
+        self._orphans_at = self._mend_at = time.monotonic() + settings.lease / 2
+
+    def take(self, room: int) -> Found | None:
+        """Up to ``room`` entries that need somebody; raises ``redis.RedisError``."""
+        now = time.monotonic()
+        if now >= self._orphans_at:
+            self._orphans_at = now + self._settings.lease / 2
+            self._release_orphans()
+        for look in (self._take_due, self._take_requeued, self._take_adoptable):
+            found = look(now, room)
+            if found:
+                return found
+        return None
+
+    def next_look(self) -> float:
+        """The moment of this process's clock when ``take`` has something to look at."""
+        if self._adoptable:
+            return 0.0
+        return min(
+            self._due_at, self._sweep_at, self._orphans_at, self._requeue_at if self._has_requeued else self._due_at
+        )
+
+    def is_sweeping(self) -> bool:
+        return bool(self._adoptable) or not self.has_swept
+
+    def suspect_orphans(self) -> None:
+        """A reply was lost: entries may be this consumer's without its knowing."""
+        self._orphans_at = 0.0
+
+    def _take_due(self, now: float, room: int) -> Found | None:
+        if now < self._due_at:
+            return None
+        pause = min(self._settings.block, SWEEP_INTERVAL)
+        for hand in self._hands():
+            found = hand.group.due(room)
+            self._settlement.report_trimmed(hand, found.trimmed)
+            if hand is self._hand:
+                self.waiting = found.waiting
+                self._has_requeued = found.has_requeued
+            if found.wait is not None:
+                pause = min(pause, found.wait)
+            if found.entries:
+                return hand, hand.take(found.entries)
+        self._due_at = now + max(pause, 0.001)
+        return None
+
+    def _take_requeued(self, now: float, room: int) -> Found | None:
+        if not self._has_requeued or now < self._requeue_at:
+            return None
+        try:
+            entries = self._requeued.group.read(room, None)
+        except redis.ResponseError as error:
+            if not is_group_gone(error):
+                raise
+            self._has_requeued = False  # everything there is done with
+            return None
+        if not entries:
+            self._requeue_at = now + DUE_INTERVAL
+            return None
+        return self._requeued, self._requeued.take(entries)
+
+    def _take_adoptable(self, now: float, room: int) -> Found | None:
+        if not self._adoptable and now >= self._sweep_at:
+            self._sweep_at = now + min(SWEEP_INTERVAL, self._settings.lease / 4) * random.uniform(0.75, 1.25)  # noqa: S311
+            for hand in self._hands():
+                self._sweep(hand, now)
+            self.has_swept = True
+        while self._adoptable:
+            hand, member, after = self._adoptable.popleft()
+            after, entries, trimmed = Roster(hand.group).adopt(member.name, room, self._settings.claim_idle, after)
+            if after:
+                self._adoptable.appendleft((hand, member, after))
+            self._settlement.report_trimmed(hand, trimmed)
+            if entries:
+                self._tally.add("adopted", len(entries))
+                logger.warning(
+                    "entries_adopted stream=%s group=%s consumer=%r count=%s",
+                    hand.group.keys.stream,
+                    hand.group.name,
+                    member.name,
+                    len(entries),
+                )
+                return hand, hand.take(entries)
+        return None
+
+    def _sweep(self, hand: Hand, now: float) -> None:
+        """Plan what to adopt, remove consumers that are gone, and see to waiting entries without a due time."""
+        roster = Roster(hand.group)
+        for member in roster.others():
+            if member.name == RETRY_OWNER:
+                if member.pending > self.waiting or now >= self._mend_at:
+                    hand.group.mend_waiting()
+                    self._mend_at = now + MEND_INTERVAL
+            elif self._is_gone(member, now):
+                if member.pending:
+                    self._adoptable.append((hand, member, START))
+                else:
+                    roster.remove(member.name)
+
+    def _is_gone(self, member: Member, now: float) -> bool:
+        """Whether the member is dead, or may hold entries that are idle for long enough."""
+        if member.lease is not None:
+            return member.lease <= 0 and self._lease.is_settled(now)
+        return (
+            member.name == NOBODY
+            or bool(member.pending)
+            or member.idle > max(self._settings.claim_idle, IDLE_CONSUMER)
+        )
+
+    def _release_orphans(self) -> None:
+        """Entries that Redis counts as this consumer's, and that it does not have, wait for nothing more."""
+        for hand in self._hands():
+            place = START
+            while place:
+                place, entries = hand.group.own_pending(place)
+                lost = [entry for entry in entries if entry.entry_id not in hand]
+                # The count of a first delivery is that of a read; what was never seen was not started either.
+                pairs = [(one, 0 if one.delivery_count == 1 else one.delivery_count) for one in lost]
+                if pairs:
+                    logger.warning("orphans_found stream=%s count=%s", hand.group.keys.stream, len(pairs))
+                    trimmed = hand.group.wait(pairs, 0)
+                    hand.group.ack(trimmed)
+                    self._settlement.report_trimmed(hand, trimmed)
+                    self._due_at = 0.0
+
+    def _hands(self) -> list[Hand]:
+        return [self._hand, self._requeued] if self._has_requeued else [self._hand]

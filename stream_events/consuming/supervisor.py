@@ -1,0 +1,102 @@
+"""Several processes that do the same, started again when they crash."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import time
+from collections.abc import Sequence
+
+from stream_events.consuming.lifeline import Lifeline
+
+logger = logging.getLogger("stream_events")
+
+ROLE = "worker"
+POLL = 0.1  # seconds
+BACKOFF = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before a worker that crashed is started again
+HEALTHY = 60.0  # one that ran for so long starts anew in the list above
+FINAL = (0, 2, 3, 69, 78)  # exit codes that say: done, or starting me again will not help
+HARMLESS = (0, 3)  # and those that are no reason to stop the others
+
+
+class Supervisor:
+    """Runs each of ``commands`` in a process of its own until it has ended for good.
+
+    A worker that crashes is started again, later each time. One that cannot run, because of its configuration,
+    ends them all.
+    """
+
+    def __init__(self, commands: Sequence[Sequence[str]]) -> None:
+        self._lifeline = Lifeline(ROLE)
+        self._workers = [_Worker(number, command) for number, command in enumerate(commands, 1)]
+        self._stops = 0
+        self._forwarded = 0
+
+    def run(self) -> int:
+        """Return when every worker has ended: the exit code of the first that was not 0, or 0."""
+        try:
+            while any(not worker.is_done for worker in self._workers):
+                if self._forwarded < self._stops:
+                    self._forwarded += 1
+                    for worker in self._workers:
+                        worker.terminate()
+                for worker in self._workers:
+                    worker.look(self._lifeline, is_stopping=self._stops > 0)
+                if any(worker.is_done and worker.code not in HARMLESS for worker in self._workers):
+                    self._stops = max(self._stops, 1)
+                time.sleep(POLL)
+        finally:
+            for worker in self._workers:
+                worker.kill()
+            self._lifeline.close()
+        return next((worker.code for worker in self._workers if worker.code), 0)
+
+    def stop(self) -> None:
+        """Tell the workers to stop; the second time, to stop at once. Safe in a signal handler."""
+        self._stops += 1
+
+
+class _Worker:
+    def __init__(self, number: int, command: Sequence[str]) -> None:
+        self.code = 0
+        self.is_done = False
+        self._number = number
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+        self._crashes = 0
+        self._started = 0.0
+        self._start_at = 0.0
+
+    def look(self, lifeline: Lifeline, *, is_stopping: bool) -> None:
+        """Start the process when it is time to, and see whether it has ended."""
+        now = time.monotonic()
+        if self.is_done:
+            return
+        if self._process is None:
+            if is_stopping:
+                self.is_done = True
+            elif now >= self._start_at:
+                self._process, self._started = lifeline.start(self._command), now
+            return
+        code = self._process.poll()
+        if code is None:
+            return
+        self._process = None
+        self.code = code if code >= 0 else 128 - code
+        if is_stopping or self.code in FINAL:
+            self.is_done = True
+            return
+        self._crashes = 0 if now - self._started > HEALTHY else self._crashes
+        pause = BACKOFF[min(self._crashes, len(BACKOFF) - 1)]
+        self._crashes += 1
+        self._start_at = now + pause
+        logger.error("worker_ended worker=%s exit_code=%s: started again in %s s", self._number, self.code, pause)
+
+    def terminate(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()

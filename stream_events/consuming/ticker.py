@@ -1,0 +1,35 @@
+"""Something that is done again and again beside the rest."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+logger = logging.getLogger("stream_events")
+
+
+class Ticker:
+    """Calls ``tick`` in a thread of its own, after each time so many seconds later as it has returned.
+
+    A thread that dies unseen would be worse than a consumer that ends: ``on_death`` is told what ``tick`` raised.
+    """
+
+    def __init__(self, name: str, tick: Callable[[], float], on_death: Callable[[BaseException], None]) -> None:
+        self._tick = tick
+        self._on_death = on_death
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"stream_events-{name}", daemon=True)
+        self._thread.start()
+
+    def close(self, timeout: float | None = None) -> None:
+        self._closed.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        try:
+            while not self._closed.wait(self._tick()):
+                pass
+        except BaseException as error:
+            logger.exception("thread_died name=%s", self._thread.name)
+            self._on_death(error)

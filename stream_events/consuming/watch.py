@@ -1,0 +1,73 @@
+"""Looks after the calls of handlers that are under way, from outside."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import redis
+
+from stream_events.connections import explain
+from stream_events.consuming.context import Context
+from stream_events.consuming.dispatch import Dispatcher, Running
+from stream_events.exceptions import HandlerTimeoutError
+
+logger = logging.getLogger("stream_events")
+
+INTERVAL = 0.1
+
+
+class Watch:
+    """Acknowledges what is finished while others are slow, and gives up handlers that run for too long.
+
+    A thread cannot be ended from outside. So when a handler is given up, ``before_end`` is called, and then the
+    consumer's option ``abandon``, which is to end the process.
+    """
+
+    def __init__(self, context: Context, dispatcher: Dispatcher, before_end: Callable[[], None]) -> None:
+        self._context = context
+        self._dispatcher = dispatcher
+        self._before_end = before_end
+        self._stopping_since: float | None = None
+        self._is_hopeless = False
+
+    def is_hopeless(self) -> bool:
+        """Whether a handler was given up: its thread must not be waited for."""
+        return self._is_hopeless
+
+    def tick(self) -> float:
+        now = time.monotonic()
+        for hand in self._context.hands:
+            if hand.is_late(now):
+                try:
+                    hand.flush()
+                except redis.RedisError as error:
+                    logger.warning("not_acknowledged error=%r: it is tried again", explain(error))
+        if self._context.halt.is_asked() and self._stopping_since is None:
+            self._stopping_since = now
+        for running in self._dispatcher.running():
+            if not self._is_hopeless and (reason := self._reason(running, now)):
+                self._give_up(running, reason)
+        return INTERVAL
+
+    def _reason(self, running: Running, now: float) -> str:
+        limit = running.handler.timeout or self._context.settings.handler_timeout
+        if now - running.since > limit:
+            return f"has run for more than {limit:g} s (its timeout)"
+        patience = self._context.options.shutdown_timeout or self._context.settings.shutdown_timeout
+        if self._stopping_since is not None and now - self._stopping_since > patience:
+            return f"still runs {patience:g} s after the consumer was to stop (its shutdown timeout)"
+        return ""
+
+    def _give_up(self, running: Running, reason: str) -> None:
+        self._is_hopeless = True
+        error = HandlerTimeoutError(
+            f"Handler {running.handler.name} {reason}, with entry {running.entry_id} of {self._context.stream}."
+            " The entry stays pending; another consumer adopts it."
+        )
+        logger.error("handler_given_up %s", error)
+        self._context.halt.fail(error)
+        self._before_end()
+        if self._context.options.abandon:
+            self._context.options.abandon(error)
