@@ -12,16 +12,20 @@ from asgiref.sync import SyncToAsync, async_to_sync
 
 
 class EventLoop:
-    """Runs coroutines for threads that wait for them, on ``loop`` or on a loop of its own, made when needed.
+    """Runs coroutines for threads that wait for them, on a loop that is made when it is needed.
 
     Code that a coroutine runs with ``sync_to_async``, which is all of Django's async ORM, runs in the waiting
     thread, and so on that thread's database connections.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+
+    def use(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Use a loop that runs already, which is somebody else's to end."""
+        self._loop = loop
 
     def wait_for(self, result: Awaitable[Any]) -> None:
         """Return when ``result`` is there; raises what it raises."""

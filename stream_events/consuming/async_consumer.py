@@ -1,0 +1,66 @@
+"""``AsyncConsumer``: a consumer inside a program that has an event loop, such as an ASGI server."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from typing import Any
+
+from django.db import connections
+
+from stream_events.consuming.consumer import Consumer
+from stream_events.consuming.options import Report
+
+
+class AsyncConsumer:
+    """``Consumer``, awaited: async handlers run on the loop that awaits ``run``, others in threads beside it.
+
+    Redis is read in a thread of its own. So a handler that blocks the loop costs the consumer neither its lease
+    nor its acknowledgements. ``threads`` is how many events are handled at a time. Arguments and errors are those of
+    ``Consumer``.
+    """
+
+    def __init__(self, stream: str, group: str, **options: Any) -> None:
+        self._consumer = Consumer(stream, group, **options)
+        self._ended = asyncio.Event()
+
+    @property
+    def name(self) -> str:
+        return self._consumer.name
+
+    async def run(self) -> Report:
+        """Handle events until ``stop`` is called or a limit is reached.
+
+        When the task that awaits this is cancelled, the consumer stops as ``stop`` stops it, and then the
+        cancellation goes on.
+        """
+        self._consumer.loop.use(asyncio.get_running_loop())
+        future: concurrent.futures.Future[Report] = concurrent.futures.Future()
+        thread = threading.Thread(
+            target=_run, args=[self._consumer, future], name=f"stream_events-{self.name}", daemon=True
+        )
+        thread.start()
+        ended = asyncio.wrap_future(future)
+        try:
+            return await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            self._consumer.stop()
+            await asyncio.wait([ended])
+            raise
+        finally:
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Finish what is being handled, hand back the rest, and wait until ``run`` is over."""
+        self._consumer.stop()
+        await self._ended.wait()
+
+
+def _run(consumer: Consumer, future: concurrent.futures.Future[Report]) -> None:
+    try:
+        future.set_result(consumer.run())
+    except BaseException as error:  # noqa: BLE001 - whoever awaits it gets it
+        future.set_exception(error)
+    finally:
+        connections.close_all()
