@@ -64,7 +64,8 @@ class Group:
         try:
             self.client.xgroup_create(self.keys.stream, self.name, id=start, mkstream=True)
         except redis.ResponseError as error:
-            if str(error).startswith("BUSYGROUP"):
+            # At maxmemory Redis refuses the command before it looks whether there is anything to do.
+            if str(error).startswith("BUSYGROUP") or (isinstance(error, redis.OutOfMemoryError) and self._exists()):
                 return False
             if str(error).startswith("WRONGTYPE"):
                 raise ConfigurationError(
@@ -74,6 +75,10 @@ class Group:
                 raise ConfigurationError(f"A group cannot start at {start!r}; give an entry id.") from error
             raise
         return True
+
+    def _exists(self) -> bool:
+        groups: Any = self.client.xinfo_groups(self.keys.stream)
+        return self.name.encode() in {group["name"] for group in groups}
 
     def read(self, count: int, block: float | None) -> list[Entry]:
         """Up to ``count`` new entries, waiting ``block`` seconds for the first; None does not wait."""
