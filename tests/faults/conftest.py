@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from typing import NamedTuple
 
 import pytest
 from django.test import override_settings
@@ -44,12 +45,13 @@ def start_server(tmp_path):
 
 
 @pytest.fixture
-def configure():
+def configure(ground):
     """Sets ``STREAM_EVENTS`` for the rest of the test."""
     overrides = []
+    options = {"OPTIONS": {"protocol": ground.protocol}} if ground.protocol else {}
 
     def use(url, **settings):
-        override = override_settings(STREAM_EVENTS={"URL": url, **QUICK, **settings})
+        override = override_settings(STREAM_EVENTS={"URL": url, **QUICK, **options, **settings})
         override.enable()
         overrides.append(override)
 
@@ -58,10 +60,40 @@ def configure():
         override.disable()
 
 
+class Ground(NamedTuple):
+    """Where a scenario takes place; the first of them is for every day."""
+
+    server: str = "valkey-9"
+    protocol: int | None = None
+    kind: str = "one lane"
+
+    def __str__(self):
+        return f"{self.server}, {self.kind}, protocol {self.protocol or 'default'}"
+
+
+GROUNDS = [
+    Ground(),
+    Ground("valkey-9", 2, "four lanes"),
+    Ground("valkey-9", 3, "on an event loop"),
+    Ground("redis-7.0", 2, "on an event loop"),
+    Ground("redis-7.0", 3, "one lane"),
+    Ground("redis-6.2", 2, "one lane"),
+    Ground("redis-6.2", 3, "four lanes"),
+    Ground("redis-8", 2, "four lanes"),
+    Ground("redis-8", 3, "one lane"),
+]
+
+
 @pytest.fixture
-def real(start_server, configure):
-    """An embedded kind of server with the settings for it."""
-    server = start_server()
+def ground():
+    """Modules whose tests are scenarios have this parametrized with ``GROUNDS``."""
+    return Ground()
+
+
+@pytest.fixture
+def real(start_server, configure, ground):
+    """A server with the settings for it."""
+    server = start_server(ground.server)
     configure(server.url)
     return server
 
@@ -143,17 +175,15 @@ class AsyncRun(Run):
         return asyncio.run(main())
 
 
-@pytest.fixture(
-    params=["one lane", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("four lanes", "on an event loop"))]
-)
-def run(request):
+@pytest.fixture
+def run(ground):
     """Starts consumers of one kind that are stopped with the test."""
     runs = []
 
     def start(**options):
-        if request.param == "four lanes":
+        if ground.kind == "four lanes":
             options.setdefault("threads", 4)
-        kind = AsyncRun if request.param == "on an event loop" else Run
+        kind = AsyncRun if ground.kind == "on an event loop" else Run
         runs.append(kind(**options))
         return runs[-1]
 

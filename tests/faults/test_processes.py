@@ -75,7 +75,9 @@ def test_a_second_signal_ends_the_process_at_once(real, workers):
 
 
 def test_a_handler_that_runs_at_the_end_of_the_shutdown_timeout_is_left_to_others(real, workers, configure):
-    workers.environment["STREAM_EVENTS"] = workers.environment["STREAM_EVENTS"].replace('"BLOCK"', '"SHUTDOWN_TIMEOUT": 0.5, "BLOCK"')
+    workers.environment["STREAM_EVENTS"] = workers.environment["STREAM_EVENTS"].replace(
+        '"BLOCK"', '"SHUTDOWN_TIMEOUT": 0.5, "BLOCK"'
+    )
     publish(1, 2)
     process = workers.start(HANDLER="endless", POISON="1")
     wait_for(workers.handled, "the event")

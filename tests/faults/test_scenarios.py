@@ -1,4 +1,4 @@
-"""What both consumers, with one lane and with several, have to survive."""
+"""What both consumers, with one lane and with several, have to survive on every server."""
 
 import threading
 
@@ -7,9 +7,12 @@ import redis
 
 from stream_events.exceptions import ConfigurationError, Reject, Retry
 from tests.conftest import wait_for
-from tests.faults.conftest import KEYS, dead_letters, pending, publish, wait_until_settled
+from tests.faults.conftest import GROUNDS, KEYS, dead_letters, pending, publish, wait_until_settled
 
 fault = pytest.mark.fault
+pytestmark = pytest.mark.parametrize(
+    "ground", [GROUNDS[0], *(pytest.param(ground, marks=pytest.mark.slow) for ground in GROUNDS[1:])], ids=str
+)
 
 
 def test_what_is_published_is_handled(real, handled, run):
@@ -223,7 +226,7 @@ def test_a_new_password_is_asked_for_visibly(real, handled, run, caplog):
     wait_until_settled(real.client)
     real.client.config_set("requirepass", "new")
     real.client.client_kill_filter(_type="normal", skipme=True)
-    wait_for(lambda: "authenticate" in caplog.text, "the complaint")
+    wait_for(lambda: "uthenticat" in caplog.text, "the complaint")
     real.client.config_set("requirepass", "")
     publish(2)
     wait_for(lambda: handled == [1, 2], "the second event")

@@ -12,6 +12,9 @@ local function parts(id)
     local milliseconds, sequence = string.match(id, '(%d+)-(%d+)')
     return tonumber(milliseconds), tonumber(sequence)
 end
+if redis.call('GET', KEYS[2]) == 'deleted' then  -- by an operator, who is about to destroy the group as well
+    return false
+end
 local groups = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 if groups.err then
     return not string.find(groups.err, 'no such key') and groups
