@@ -28,6 +28,17 @@ class Entry(NamedTuple):
     fields: dict[bytes, bytes]
     delivery_count: int = 1
     is_new: bool = True  # read for the first time, not claimed from somebody
+    is_suspect: bool = False  # taken from a consumer that died: it may have been the reason
+    was_only_read: bool = False  # and nobody knows whether it was started there
+
+    @property
+    def starts(self) -> int:
+        """How often the entry is known to have been started.
+
+        Redis counts the first read as well, so that a start which ends the process counts; what was read by a
+        process that then died gets the benefit of the doubt, once.
+        """
+        return self.delivery_count - self.was_only_read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +74,7 @@ class Event:
             entry_id=headers.get(REQUEUED_ENTRY_ID, entry.entry_id),
             payload=decode_payload(raw, entry.entry_id),
             headers=headers,
-            delivery_count=entry.delivery_count,
+            delivery_count=entry.starts,
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LONGEST_WAIT = 366 * 86400.0  # seconds
+
 
 class StreamEventsError(Exception):
     """The root of the errors below."""
@@ -46,8 +48,12 @@ class Retry(Exception):
     """
 
     def __init__(self, text: str = "", *, after: float | None = None) -> None:
-        super().__init__(text or ("again later" if after is None else f"again after {after:g} s"))
-        self.after = after
+        super().__init__(text or ("again later" if after is None else f"again after {after} s"))
+        self._after = None if after is None else seconds(after)
+
+    @property
+    def after(self) -> float | None:
+        return self._after
 
 
 class Reject(Exception):
@@ -56,3 +62,11 @@ class Reject(Exception):
     def __init__(self, reason: str = "rejected") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def seconds(value: float) -> float:
+    """``value`` as a time to wait; raises ``ValueError`` or ``TypeError`` when it is none."""
+    found = float(value)
+    if not 0 <= found <= LONGEST_WAIT:
+        raise ValueError(f"{value!r} is no number of seconds from 0 to a year")
+    return found

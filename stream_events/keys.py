@@ -64,6 +64,7 @@ class GroupKeys:
 
     stream: str  # the entries
     retry: str  # waiting entries by the time that they are due
+    lost: str  # due times of a group that was lost, until they are put back
     progress: str  # what each handler has made of entries that several handlers want
     dead: str  # dead letters, a stream
     requeue: str  # entries for this group only, a stream
@@ -92,6 +93,7 @@ def _group_keys(stream: str, base: str, kind: str = "") -> GroupKeys:
     return GroupKeys(
         stream=stream,
         retry=f"{base}:{kind}retry",
+        lost=f"{base}:{kind}lost",
         progress=f"{base}:{kind}progress",
         dead=f"{base}:dead",
         requeue=f"{base}:requeue",

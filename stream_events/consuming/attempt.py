@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from stream_events.consuming import policy
 from stream_events.consuming.dispatch import Dispatcher
 from stream_events.consuming.policy import Dead, Policy, Progress, Wait
-from stream_events.events import REQUEUED_HANDLER, Entry, Event
+from stream_events.events import REQUEUED_ENTRY_ID, REQUEUED_HANDLER, Entry, Event
 from stream_events.registration import Handler
 
 TRACEBACK_LIMIT = 8192  # characters of a traceback that a dead letter keeps: its end, where the cause is
@@ -26,17 +26,16 @@ class Letter:
     error: BaseException | str = ""
     deliveries: int = 0
 
-    def fields(self, entry: Entry, consumer: str, original_id: str) -> dict[str, str | int]:
+    def fields(self, entry: Entry, consumer: str) -> dict[str, str | int]:
         """What a dead letter has beside the fields of its entry."""
-        error = self.error
-        lines = traceback.format_exception(error) if isinstance(error, BaseException) else []
+        original = entry.fields.get(REQUEUED_ENTRY_ID.encode(), entry.entry_id.encode())
         fields: dict[str, str | int] = {
             "dead_reason": self.reason,
-            "dead_error": f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error,
-            "dead_traceback": "".join(lines)[-TRACEBACK_LIMIT:],
+            "dead_error": _described(self.error),
+            "dead_traceback": _traceback(self.error),
             "dead_handler": self.handler.name if self.handler else "",
-            "dead_delivery_count": self.deliveries or entry.delivery_count,
-            "dead_entry_id": original_id,
+            "dead_delivery_count": self.deliveries or entry.starts,
+            "dead_entry_id": original.decode(errors="replace"),
             "dead_consumer": consumer,
             "dead_at": datetime.now(UTC).isoformat(),
         }
@@ -45,35 +44,31 @@ class Letter:
 
 @dataclass(slots=True)
 class Attempt:
-    """One start of ``entry``.
-
-    ``saved`` says that something of an earlier start is kept on the server.
-    """
+    """One start of ``entry``; what its handlers did at earlier starts is in ``progress``."""
 
     entry: Entry
     event: Event
     progress: Progress = field(default_factory=Progress)
-    saved: bool = False
     letters: list[Letter] = field(default_factory=list)
     wanted: Sequence[Handler] = ()
-    ready: list[Handler] = field(default_factory=list)
+    ready: list[Handler] = field(default_factory=list)  # still to be called at this start
+    passed_over: list[Handler] = field(default_factory=list)  # not due yet
 
     def begin(self, dispatcher: Dispatcher, decide: Policy, unhandled: str) -> None:
-        """Find the handlers that are to be called now, which are ``ready`` from then on."""
+        """Find the handlers that want the event, and those that are to be called now."""
         name = self.event.headers.get(REQUEUED_HANDLER)
         self.wanted = dispatcher.named(name) if name else dispatcher.wanted(self.event)
         if not self.wanted and (name or unhandled == "dead"):
             text = f"There is no handler {name!r}." if name else "No handler wants this event."
             self.letters.append(Letter(policy.UNHANDLED, error=text))
-        if len(self.wanted) == 1 and not self.saved:
-            self.ready = list(self.wanted)
-        else:
-            self.ready = self.progress.ready(self.wanted, time.time())
+        self.ready, self.passed_over = self.progress.split(self.wanted, time.time())
+        for handler in self.ready:
+            self.progress.due.pop(handler.name, None)
         if self.entry.delivery_count > 1:
             self.ready = [handler for handler in self.ready if not self._has_crashed(handler, decide)]
 
     def event_for(self, handler: Handler) -> Event:
-        deliveries = self.progress.deliveries(handler, self.entry.delivery_count)
+        deliveries = self.progress.deliveries(handler, self.entry.starts)
         if deliveries == self.event.delivery_count:
             return self.event
         return replace(self.event, delivery_count=deliveries)
@@ -84,7 +79,7 @@ class Attempt:
         if error is None:
             self.progress.finish(handler)
             return
-        deliveries = self.progress.deliveries(handler, self.entry.delivery_count)
+        deliveries = self.progress.deliveries(handler, self.entry.starts)
         match decide.after_failure(handler, error, deliveries):
             case Wait(delay):
                 self.progress.postpone(handler, time.time() + delay)
@@ -92,20 +87,51 @@ class Attempt:
                 self.letters.append(Letter(reason, handler, error, deliveries))
 
     def delay(self) -> float | None:
-        """Seconds until the entry is wanted again; None if no handler waits."""
-        return self.progress.wait(time.time()) if self.progress.due else None
+        """Seconds until the first handler that waits is to be called again; None if none waits."""
+        due = [self.progress.due[handler.name] for handler in self.wanted if handler.name in self.progress.due]
+        return max(0.0, min(due) - time.time()) if due else None
 
-    def state(self) -> bytes:
-        """What the server has to keep for the next start; nothing if there is a single handler."""
+    def state(self, *, with_letters: bool = True) -> bytes:
+        """What the server has to keep for the next start; nothing if there is a single handler.
+
+        Handlers that got a dead letter count as finished, unless the letters were refused.
+        """
+        if len(self.wanted) < 2:
+            return b""
+        progress = self.progress.copy()
+        for letter in self.letters:
+            if letter.handler and with_letters:
+                progress.finish(letter.handler)
+        for handler in self.passed_over:
+            progress.pass_over(handler)
+        return progress.dump()
+
+    def interrupted_state(self) -> bytes:
+        """The same for a start that does not count."""
         return self.progress.dump() if len(self.wanted) > 1 else b""
 
     def _has_crashed(self, handler: Handler, decide: Policy) -> bool:
-        deliveries = self.progress.deliveries(handler, self.entry.delivery_count)
+        deliveries = self.progress.deliveries(handler, self.entry.starts)
         if not decide.has_crashed_too_often(handler, deliveries):
             return False
         text = f"The process ended each time while the handler ran; it was started {deliveries - 1} times."
         self.letters.append(Letter(policy.CRASHED, handler, text, deliveries - 1))
         return True
+
+
+def _described(error: BaseException | str) -> str:
+    if isinstance(error, str):
+        return error
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - an error that cannot say what it is
+        return type(error).__name__
+
+
+def _traceback(error: BaseException | str) -> str:
+    if isinstance(error, str):
+        return ""
+    return "".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:]
 
 
 def _encodable(value: str | int) -> str | int:

@@ -26,7 +26,7 @@ from stream_events.consuming.handling import Handling
 from stream_events.consuming.lanes import Lanes
 from stream_events.consuming.lease import Lease
 from stream_events.consuming.mark import Mark
-from stream_events.consuming.options import FIRST, ConsumerOptions, Report
+from stream_events.consuming.options import ConsumerOptions, Report
 from stream_events.consuming.pace import Pace
 from stream_events.consuming.reader import Reader
 from stream_events.consuming.recovery import Recovery
@@ -41,6 +41,7 @@ from stream_events.registry import handlers
 logger = logging.getLogger("stream_events")
 
 WAKE_INTERVAL = 0.1
+CLOSING = 5.0  # seconds; what the thread that wakes the reader is given
 
 
 class Consumer:
@@ -72,6 +73,7 @@ class Consumer:
         self._ended = threading.Event()
         self._ended.set()  # until it runs, nobody has to be woken
         self._lanes: Lanes | None = None
+        self._waking: threading.Thread | None = None
 
     def join(self) -> bool:
         """Wait for Redis, and create the group if it is missing; True when it was created.
@@ -108,6 +110,8 @@ class Consumer:
         finally:
             self._ended.set()
             self.loop.close()
+            if self._waking:
+                self._waking.join(CLOSING)
             self._group.close()
 
     def stop(self) -> None:
@@ -117,7 +121,8 @@ class Consumer:
         """
         # A signal handler must not touch a lock that the interrupted code may hold; the thread may.
         if self._halt.ask():
-            threading.Thread(target=self._wake, name="stream_events-wake", daemon=True).start()
+            self._waking = threading.Thread(target=self._wake, name="stream_events-wake", daemon=True)
+            self._waking.start()
 
     def _make_context(self) -> Context:
         settings, options = get_settings(), self.options
@@ -138,9 +143,10 @@ class Consumer:
     def _join(self) -> bool:
         mark = Mark(self._group)
         if self.options.create_from is None:
-            mark.check_tombstone()
-        created = self._group.ensure(self.options.create_from or FIRST)
-        mark.remove_tombstone()
+            created = mark.recreate() is not None
+        else:
+            created = self._group.ensure(self.options.create_from)
+            mark.remove_tombstone()
         self._context.lease.renew()
         self._reader.drain_to = self._group.last_id() if self.options.drain else None
         self._reader.outage.over()

@@ -10,6 +10,8 @@ from typing import Any
 
 from asgiref.sync import SyncToAsync, async_to_sync
 
+CLOSING = 2.0  # seconds; a coroutine that blocks the loop cannot be ended, and is left behind
+
 
 class EventLoop:
     """Runs coroutines for threads that wait for them, on a loop that is made when it is needed.
@@ -43,7 +45,7 @@ class EventLoop:
             thread, self._thread = self._thread, None
             if thread is not None and self._loop is not None:
                 self._loop.call_soon_threadsafe(self._ended.set)
-                thread.join()
+                thread.join(CLOSING)
                 self._loop = None
 
     def _running(self) -> asyncio.AbstractEventLoop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any, NamedTuple
 
 import redis
@@ -14,6 +15,7 @@ from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys
 
+HOLD = 30.0  # seconds; as often is looked whether a waiting entry that was taken is still in hand
 START = "-"  # before the first entry of a pending list
 
 
@@ -30,8 +32,25 @@ class Due(NamedTuple):
     entries: list[Entry]
     trimmed: list[str]
     wait: float | None  # seconds until the next one is due; None if there is none
-    waiting: int  # entries that wait
+    waiting: int  # entries that wait, or have waited and are in somebody's hand
     has_requeued: bool
+
+
+class Settled(Enum):
+    """What ``Group.settle`` found."""
+
+    DONE = "done"
+    LOST = "lost"  # the entry is somebody else's by now
+    TRIMMED = "trimmed"
+
+
+class Verdict(NamedTuple):
+    """What is to become of an entry: dead letters, and a wait of ``delay`` seconds if somebody still wants it."""
+
+    letters: Sequence[Mapping[str, str | int]] = ()
+    delay: float | None = None
+    delivery_count: int = 0  # while it waits
+    progress: bytes = b""
 
 
 class Group:
@@ -56,25 +75,25 @@ class Group:
         """Run one of the scripts, which all take the group's name first."""
         return self._scripts.run(script, [self.name, *arguments])
 
-    def ensure(self, start: str = FIRST) -> bool:
+    def ensure(self, start: str = FIRST, *, keep_waiting: bool = False) -> bool:
         """Create the group at ``start`` (an entry id, 0 or $) where it is missing; True when it was.
 
-        Never moves a group that exists. Raises ``ConfigurationError`` when the key holds no stream.
+        Never moves a group that exists. With ``keep_waiting``, what waited in the group that was lost waits again.
+        Raises ``ConfigurationError`` when the key holds no stream.
         """
         try:
-            self.client.xgroup_create(self.keys.stream, self.name, id=start, mkstream=True)
+            return bool(self.run("create", start, int(keep_waiting)))
         except redis.ResponseError as error:
-            # At maxmemory Redis refuses the command before it looks whether there is anything to do.
-            if str(error).startswith("BUSYGROUP") or (isinstance(error, redis.OutOfMemoryError) and self._exists()):
+            # At maxmemory Redis refuses before it looks whether there is anything to do.
+            if isinstance(error, redis.OutOfMemoryError) and self._exists():
                 return False
-            if str(error).startswith("WRONGTYPE"):
+            if "WRONGTYPE" in str(error):
                 raise ConfigurationError(
                     f"The key {self.keys.stream!r} exists and is not a stream. Rename one of them, or set KEY_PREFIX."
                 ) from error
             if "Invalid stream ID" in str(error):
                 raise ConfigurationError(f"A group cannot start at {start!r}; give an entry id.") from error
             raise
-        return True
 
     def _exists(self) -> bool:
         groups: Any = self.client.xinfo_groups(self.keys.stream)
@@ -88,7 +107,8 @@ class Group:
 
     def due(self, count: int) -> Due:
         """Take up to ``count`` waiting entries that are due."""
-        taken, gone, wait, waiting, requeued = self.run("due", self.consumer, min(count, CHUNK))
+        arguments = (self.consumer, min(count, CHUNK), milliseconds(HOLD))
+        taken, gone, wait, waiting, requeued = self.run("due", *arguments)
         return Due(claimed(taken), decoded(gone), None if wait < 0 else wait / 1000, waiting, bool(requeued))
 
     def start(self, entry: Entry) -> tuple[Entry, bytes] | None:
@@ -125,30 +145,35 @@ class Group:
         """As ``ack``, for entries of which something is known beside the pending list."""
         self.run("finish", int(self.addressed), *entry_ids)
 
-    def wait(self, entries: Iterable[tuple[Entry, int]], delay: float, progress: bytes = b"") -> list[str]:
-        """Let each of ``entries`` wait, pending, for ``delay`` seconds, with the delivery count beside it.
+    def hand_back(self, entries: Iterable[Entry]) -> list[str]:
+        """Let entries that were not started be taken by anybody, in this order, as if nobody had read them.
 
         What somebody else has taken meanwhile is left alone. Returns the ids of entries that were trimmed, which
         the consumer keeps.
         """
         trimmed: list[str] = []
         for chunk in chunks(list(entries)):
-            triples = [value for entry, count in chunk for value in (entry.entry_id, entry.delivery_count, count)]
-            _, gone = self.run("wait", self.consumer, milliseconds(delay), progress, *triples)
-            trimmed += decoded(gone)
+            triples: list[Any] = []
+            for entry in chunk:
+                # The count of one that was only read is that of the read.
+                count = 0 if entry.is_new or entry.was_only_read else entry.delivery_count
+                triples += [entry.entry_id, entry.delivery_count, count]
+            trimmed += decoded(self.run("hand_back", self.consumer, *triples)[1])
         return trimmed
 
-    def bury(self, entry: Entry, reasons: Mapping[str, str | int], progress: bytes = b"") -> bool:
-        """Copy ``entry`` to the dead letters and be done with it; False when it is somebody else's by now.
+    def settle(self, entry: Entry, verdict: Verdict, *, is_trimmed: bool = False) -> Settled:
+        """Write what has become of ``entry``: all of it, or nothing.
 
-        With ``progress`` it stays pending, because other handlers still want it.
+        With ``is_trimmed`` the fields of ``entry`` are those of its dead letters; without, an entry that turns out
+        to be trimmed is left as it is.
         """
-        arguments = [self.consumer, entry.entry_id, entry.delivery_count, progress, int(self.addressed)]
-        arguments += [2 * len(reasons), *flat(reasons)]
-        reply = self.run("bury", *arguments)
-        if reply == b"trimmed":
-            reply = self.run("bury", *arguments, *flat(entry.fields))
-        return bool(reply)
+        arguments: list[Any] = [self.consumer, entry.entry_id, entry.delivery_count, int(self.addressed)]
+        delay = "" if verdict.delay is None else milliseconds(verdict.delay)
+        arguments += [verdict.delivery_count, delay, verdict.progress, len(verdict.letters)]
+        for letter in verdict.letters:
+            arguments += [2 * len(letter), *flat(letter)]
+        reply = self.run("settle", *arguments, *(flat(entry.fields) if is_trimmed else ()))
+        return {1: Settled.DONE, 0: Settled.LOST}.get(reply, Settled.TRIMMED)
 
     def owned(self, entry_ids: Sequence[str]) -> set[str]:
         """Those of ``entry_ids`` that are still pending with this consumer."""

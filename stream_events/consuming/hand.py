@@ -75,11 +75,7 @@ class Hand:
         if not self._finished and not self._owed:
             return
         with self._lock:
-            while self._owed:
-                entry_id, action = self._owed[0]
-                action()
-                del self._owed[0]
-                self.release([entry_id])
+            refused = self._pay()
             batch = self._finished[:]  # other threads may add to the list meanwhile
             if batch:
                 self.group.ack(batch)
@@ -87,3 +83,19 @@ class Hand:
                 self._since = time.monotonic()
                 self.acknowledged += len(batch)
                 self.release(batch)
+        if refused:
+            raise refused
+
+    def _pay(self) -> redis.ResponseError | None:
+        """Send what is owed; what Redis refuses is kept, and must not keep the rest from being sent."""
+        refused = None
+        for debt in self._owed[:]:
+            entry_id, action = debt
+            try:
+                action()
+            except redis.ResponseError as error:
+                refused = error
+            else:
+                self._owed.remove(debt)
+                self.release([entry_id])
+        return refused

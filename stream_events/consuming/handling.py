@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
 from collections.abc import Sequence
 
@@ -17,6 +19,7 @@ from stream_events.consuming.dispatch import Dispatcher
 from stream_events.consuming.hand import Hand
 from stream_events.consuming.lanes import Lane, Work
 from stream_events.consuming.policy import Policy, Progress
+from stream_events.consuming.replies import is_group_gone
 from stream_events.consuming.settlement import Settlement
 from stream_events.events import PAYLOAD, Entry, Event
 from stream_events.exceptions import EventDecodeError
@@ -33,11 +36,17 @@ class Handling:
     """Empties lanes: starts each entry, calls its handlers, and has it settled."""
 
     def __init__(self, context: Context, dispatcher: Dispatcher, settlement: Settlement) -> None:
-        self.paused = 0  # lanes that wait for the database
+        self._paused: set[int] = set()  # threads that wait for the database
+        self._suspects = threading.Lock()
         self._context = context
         self._dispatcher = dispatcher
         self._settlement = settlement
         self._policy = Policy(context.settings)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the database is away: nothing more should be taken."""
+        return bool(self._paused)
 
     def handle(self, lane: Lane) -> None:
         """Handle the work of ``lane`` until there is none; when the consumer is to stop, hand it back."""
@@ -52,10 +61,14 @@ class Handling:
                     looked_after = now
                 if self._is_ours(lane, now):
                     handled += self._handle_next(lane)
+        except BaseException:
+            halt.ask()  # the consumer ends with it
+            raise
         finally:
             if handled:
                 self._context.pace.note_work(handled, time.monotonic() - began)
-            self._settlement.hand_back(lane.drain())
+            if halt.is_asked():
+                self._settlement.hand_back(lane.drain())
             close_old_connections()
 
     def _is_ours(self, lane: Lane, now: float) -> bool:
@@ -64,42 +77,50 @@ class Handling:
         if not lease.is_sure(now):
             lease.wait(0.1)
             return False
-        if lane.term == lease.term:
+        term = lease.term
+        if all(one.term == term for one in lane.work.copy()):
             return True
-        term, work = lease.term, lane.drain()
+        work = lane.drain()
         try:
             owned = {
-                id(hand): hand.group.owned([one.entry_id for other, one in work if other is hand]) for hand, _ in work
+                hand: hand.group.owned([one.entry.entry_id for one in work if one.hand is hand])
+                for hand in self._context.hands
             }
         except redis.RedisError as error:
-            self._complain("owner_not_known", error)
-            lane.put_back(work)
-            return False
-        lane.put_back([(hand, entry) for hand, entry in work if entry.entry_id in owned[id(hand)]])
-        for hand, entry in work:
-            if entry.entry_id not in owned[id(hand)]:
-                hand.release([entry.entry_id])
+            if not is_group_gone(error):
+                self._complain("owner_not_known", error)
+                lane.put_back(work)
+                return False
+            owned = {}  # nobody has them any more; a group that is made again will give them again
+        lane.put_back([one._replace(term=term) for one in work if one.entry.entry_id in owned.get(one.hand, ())])
+        for one in work:
+            if one.entry.entry_id not in owned.get(one.hand, ()):
+                one.hand.release([one.entry.entry_id])
                 logger.warning(
-                    "entry_lost stream=%s entry_id=%s: others took it", self._context.stream, entry.entry_id
+                    "entry_lost stream=%s entry_id=%s: it was taken away", self._context.stream, one.entry.entry_id
                 )
-        lane.term = term
         return False
 
     def _handle_next(self, lane: Lane) -> int:
         """Handle the first entry of the lane, or as many as make up a batch; returns how many."""
         piece = self._piece(lane)
-        if not piece:
-            return 0
-        hand, is_new = piece[0][0], piece[0][1].is_new
-        attempts = [attempt for _, entry in piece if (attempt := self._begin(hand, entry))]
+        # Of two that might end the process, one at a time: the other would be counted as well.
+        if piece:
+            with self._suspects if piece[0].entry.is_suspect else contextlib.nullcontext():
+                self._handle_piece(lane, piece)
+        return len(piece)
+
+    def _handle_piece(self, lane: Lane, piece: Sequence[Work]) -> None:
+        hand, term = piece[0].hand, piece[0].term
+        attempts = [attempt for one in piece if (attempt := self._begin(hand, one.entry))]
         while (error := self._call_all(attempts)) is not None:
-            if not self._sit_out(lane, hand, attempts, error):
-                return len(piece)
+            if not self._sit_out(lane, attempts, error, hand) or self._context.lease.term != term:
+                self._give_up(lane, attempts, hand)
+                return
         for attempt in attempts:
             self._settlement.settle(hand, attempt)
-        if not is_new or hand.is_late(time.monotonic()):
+        if hand.is_late(time.monotonic()):
             self._flush(hand)
-        return len(piece)
 
     def _piece(self, lane: Lane) -> list[Work]:
         """The next entry; with batch handlers also those that follow and were not started before.
@@ -108,12 +129,11 @@ class Handling:
         """
         piece: list[Work] = []
         while len(piece) < self._dispatcher.batch and (work := lane.pop()):
-            hand, entry = work
-            if piece and (hand is not piece[0][0] or not entry.is_new):
+            if piece and (work[::2] != piece[0][::2] or not work.entry.is_new):
                 lane.put_back([work])
                 break
             piece.append(work)
-            if not entry.is_new:
+            if not work.entry.is_new:
                 break
         return piece
 
@@ -142,7 +162,7 @@ class Handling:
         except EventDecodeError as error:
             self._settlement.settle_undecodable(hand, entry, policy.UNDECODABLE, str(error))
             return None
-        attempt = Attempt(entry, event, Progress.load(raw_progress), saved=bool(raw_progress))
+        attempt = Attempt(entry, event, Progress.load(raw_progress))
         attempt.begin(self._dispatcher, self._policy, self._context.settings.unhandled)
         return attempt
 
@@ -155,14 +175,15 @@ class Handling:
 
     def _call_all(self, attempts: Sequence[Attempt]) -> BaseException | None:
         """Call the handlers that are ready; returns the error if the database is away, which is nobody's failure."""
-        batches: dict[Handler, list[Attempt]] = {}
+        batches: dict[str, list[Attempt]] = {}
         for attempt in attempts:
             for handler in attempt.ready[:]:
                 if handler.batch and len(attempts) > 1:
-                    batches.setdefault(handler, []).append(attempt)
+                    batches.setdefault(handler.name, []).append(attempt)
                 elif outage := self._call(handler, attempt):
                     return outage
-        for handler, wanting in batches.items():
+        for name, wanting in batches.items():
+            (handler,) = self._dispatcher.named(name)
             size = handler.batch or 1
             for at in range(0, len(wanting), size):
                 if outage := self._call_batch(handler, wanting[at : at + size]):
@@ -195,28 +216,36 @@ class Handling:
         attempt.note(handler, error, self._policy)
         return None
 
-    def _sit_out(self, lane: Lane, hand: Hand, attempts: Sequence[Attempt], error: BaseException) -> bool:
-        """Wait until the database is back; False when what the lane held was handed back meanwhile.
+    def _sit_out(self, lane: Lane, attempts: Sequence[Attempt], error: BaseException, hand: Hand) -> bool:
+        """Wait until the database is back; False when what the lane holds should be left to others.
 
         That is after the time of a lease, or when the consumer is to stop: others may reach the database.
         """
         logger.error("database_outage stream=%s error=%r: reading pauses", self._context.stream, explain(error))
         halt, patience = self._context.halt, time.monotonic() + self._context.settings.lease
-        is_held, self.paused = True, self.paused + 1
+        is_held = True
+        self._paused.add(threading.get_ident())
         try:
             for pause in database.probe_intervals():
                 halt.wait(pause)
-                is_back = database.is_there()
-                if is_held and (halt.is_asked() or (not is_back and time.monotonic() > patience)):
+                if halt.is_asked():
+                    return False
+                if database.is_there():
+                    logger.warning("database_available stream=%s", self._context.stream)
+                    return is_held
+                if is_held and time.monotonic() > patience:
+                    self._give_up(lane, attempts, hand)
                     is_held = False
-                    for attempt in attempts:
-                        self._settlement.give_up(hand, attempt)
-                    self._settlement.hand_back(lane.drain())
-                if is_back or halt.is_asked():
-                    break
         finally:
-            self.paused -= 1
-        return is_held
+            self._paused.discard(threading.get_ident())
+        return False
+
+    def _give_up(self, lane: Lane, attempts: Sequence[Attempt], hand: Hand) -> None:
+        """Leave to others what the lane holds, and what it has begun with."""
+        for attempt in attempts:
+            if attempt.entry.entry_id in hand:
+                self._settlement.give_up(hand, attempt)
+        self._settlement.hand_back(lane.drain())
 
     def _flush(self, hand: Hand) -> None:
         try:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import redis
 from django.db import connections
 
 from stream_events.consuming.hand import Hand
 from stream_events.events import Entry, Event
 from stream_events.exceptions import EventDecodeError
 
-Work = tuple[Hand, Entry]
+
+class Work(NamedTuple):
+    """One entry to handle; in the ``term`` of the lease it was known to be the consumer's."""
+
+    hand: Hand
+    entry: Entry
+    term: int
 
 
 class Lane:
@@ -24,7 +29,6 @@ class Lane:
     def __init__(self, number: int) -> None:
         self.number = number
         self.work: deque[Work] = deque()
-        self.term = 0  # of the lease, when the entries were known to be the consumer's
         self.ready = threading.Event()
 
     def pop(self) -> Work | None:
@@ -66,12 +70,11 @@ class Lanes:
         for thread in self._threads:
             thread.start()
 
-    def give(self, hand: Hand, entries: Sequence[Entry], term: int) -> None:
-        """Have ``entries`` handled, which were taken in that term of the lease."""
-        for lane, entry in zip(self._choose(hand, entries), entries, strict=True):
-            lane.term = min(lane.term, term) if lane.work else term
-            lane.work.append((hand, entry))
-        if entries and not self._threads:
+    def give(self, work: Sequence[Work]) -> None:
+        """Have ``work`` handled; raises ``redis.RedisError`` if the objects of claimed entries cannot be looked up."""
+        for lane, one in zip(self._choose(work), work, strict=True):
+            lane.work.append(one)
+        if work and not self._threads:
             self._handle(self._lanes[0])
             return
         for lane in self._lanes:
@@ -91,15 +94,13 @@ class Lanes:
             while thread.is_alive() and not is_hopeless():
                 thread.join(0.05)
 
-    def _choose(self, hand: Hand, entries: Sequence[Entry]) -> Iterable[Lane]:
+    def _choose(self, work: Sequence[Work]) -> list[Lane]:
         if len(self._lanes) == 1:
-            return self._lanes * len(entries)
-        bodies = entries
+            return self._lanes * len(work)
+        entries = [one.entry for one in work]
         if not all(entry.fields for entry in entries):
-            # Without Redis, one lane for all of them keeps them in order as well.
-            with contextlib.suppress(redis.RedisError):
-                bodies = hand.group.peek(entries)
-        return [self._lanes[_object_number(entry) % len(self._lanes)] for entry in bodies]
+            entries = work[0].hand.group.peek(entries)
+        return [self._lanes[_object_number(entry) % len(self._lanes)] for entry in entries]
 
     def _run(self, lane: Lane) -> None:
         try:

@@ -6,7 +6,7 @@ import redis
 
 from stream_events.consuming.group import Group
 from stream_events.consuming.options import FIRST
-from stream_events.consuming.replies import CHUNK, follows
+from stream_events.consuming.replies import follows
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import TOMBSTONE
 
@@ -33,18 +33,15 @@ class Mark:
             self._group.client.delete(self._group.keys.cursor)
 
     def recreate(self) -> str | None:
-        """Make a group that was lost again, and return where it goes on; None when somebody else has made it.
+        """Make a group that is not there, and return where it begins; None when it is there.
 
         That is at the mark if the stream still reaches it, with the waiting entries waiting as before, else at the
         first entry. Raises ``ConfigurationError`` when an operator has deleted the group.
         """
         self.check_tombstone()
-        start = self._reachable()
-        if not self._group.ensure(start or FIRST):
-            return None
-        if start:
-            self._restore_waiting()
-        return start or FIRST
+        mark = self._reachable()
+        start = mark or FIRST
+        return start if self._group.ensure(start, keep_waiting=mark is not None) else None
 
     def _reachable(self) -> str | None:
         mark = self._load()
@@ -55,12 +52,6 @@ class Mark:
         except redis.ResponseError:
             return None  # the stream is gone as well
         return None if follows(mark, last) else mark
-
-    def _restore_waiting(self) -> None:
-        seen, found = 0, CHUNK
-        while found == CHUNK:
-            found = self._group.run("restore", seen, CHUNK)
-            seen += found
 
     def _load(self) -> str | None:
         value = self._group.client.get(self._group.keys.cursor)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from stream_events.conf import Settings
-from stream_events.exceptions import Reject, Retry
+from stream_events.exceptions import Reject, Retry, seconds
 from stream_events.registration import Handler
 
 logger = logging.getLogger("stream_events")
@@ -55,7 +55,7 @@ class Policy:
         if deliveries >= self.max_deliveries(handler):
             return Dead(MAX_DELIVERIES)
         if isinstance(error, Retry) and error.after is not None:
-            return Wait(max(0.0, error.after))
+            return Wait(error.after)
         return Wait(self.backoff(handler, deliveries))
 
     def has_crashed_too_often(self, handler: Handler, deliveries: int) -> bool:
@@ -75,7 +75,7 @@ class Policy:
         """Seconds before the next try: doubled each time, with jitter, or what the handler's own function says."""
         if callable(handler.backoff):
             try:
-                return max(0.0, float(handler.backoff(deliveries)))
+                return seconds(handler.backoff(deliveries))
             except Exception:
                 logger.exception("backoff_failed handler=%s: using the setting BACKOFF", handler.name)
         first = handler.backoff if isinstance(handler.backoff, int | float) else self._settings.backoff
@@ -102,6 +102,9 @@ class Progress:
         known = json.loads(raw)
         return cls(set(known["finished"]), known["due"], known["skipped"])
 
+    def copy(self) -> Progress:
+        return Progress(set(self.finished), dict(self.due), dict(self.skipped))
+
     def dump(self) -> bytes:
         return json.dumps({"finished": sorted(self.finished), "due": self.due, "skipped": self.skipped}).encode()
 
@@ -109,22 +112,16 @@ class Progress:
         """How often the handler was started, of so many starts of the entry."""
         return entry_deliveries - self.skipped.get(handler.name, 0)
 
-    def ready(self, handlers: Iterable[Handler], now: float) -> list[Handler]:
-        """Those of ``handlers`` that are to be called now; the ones that are not due are passed over.
+    def split(self, handlers: Iterable[Handler], now: float) -> tuple[list[Handler], list[Handler]]:
+        """Those of ``handlers`` that are to be called now, and those that wait for longer.
 
         The one that is due first is called in any case: the entry has come back for its sake.
         """
-        ready = []
-        until = max(now, min(self.due.values(), default=now))
-        for handler in handlers:
-            if handler.name in self.finished:
-                continue
-            if self.due.get(handler.name, 0.0) > until:
-                self.skipped[handler.name] = self.skipped.get(handler.name, 0) + 1
-            else:
-                self.due.pop(handler.name, None)
-                ready.append(handler)
-        return ready
+        wanting = [handler for handler in handlers if handler.name not in self.finished]
+        due = {handler.name: self.due.get(handler.name, 0.0) for handler in wanting}
+        until = max(now, min(due.values(), default=now))
+        ready = [handler for handler in wanting if due[handler.name] <= until]
+        return ready, [handler for handler in wanting if due[handler.name] > until]
 
     def finish(self, handler: Handler) -> None:
         self.finished.add(handler.name)
@@ -132,6 +129,5 @@ class Progress:
     def postpone(self, handler: Handler, until: float) -> None:
         self.due[handler.name] = until
 
-    def wait(self, now: float) -> float:
-        """Seconds until the first of the postponed handlers is due."""
-        return max(0.0, min(self.due.values()) - now)
+    def pass_over(self, handler: Handler) -> None:
+        self.skipped[handler.name] = self.skipped.get(handler.name, 0) + 1

@@ -10,7 +10,7 @@ import redis
 from stream_events.connections import explain, safe_url
 from stream_events.consuming.context import Context
 from stream_events.consuming.handling import Handling
-from stream_events.consuming.lanes import Lanes
+from stream_events.consuming.lanes import Lanes, Work
 from stream_events.consuming.mark import Mark
 from stream_events.consuming.outage import Outage
 from stream_events.consuming.recovery import Found, Recovery
@@ -22,6 +22,7 @@ logger = logging.getLogger("stream_events")
 
 ROOM_INTERVAL = 0.005  # seconds between looks at lanes that are full
 FULL_INTERVAL = 0.5  # and at a group in which too many entries wait
+GONE_INTERVAL = 0.1
 MARK_INTERVAL, MARK_ENTRIES = 2.0, 100  # the mark is saved after so many seconds, or acknowledged entries
 
 
@@ -55,24 +56,26 @@ class Reader:
     def turn(self, lanes: Lanes) -> None:
         """Take some entries and give them to ``lanes``; an outage is waited out."""
         term = self._context.lease.term
+        work: list[Work] = []
         try:
             # What is finished goes first: after an outage it must not be claimed and handled again.
             self._flush()
-            found = self._next()
+            if found := self._next():
+                work = [Work(found[0], entry, term) for entry in found[1]]
+            lanes.give(work)
         except redis.RedisError as error:
+            for one in work:
+                one.hand.release([one.entry.entry_id])
             self._recovery.suspect_orphans()
             self._recover(error)
             return
+        self._budget -= len(work)
         self.outage.over()
-        if found:
-            hand, entries = found
-            self._budget -= len(entries)
-            lanes.give(hand, entries, term)
 
     def left(self) -> int:
-        """How many entries the group still holds."""
+        """How many entries the group still holds, requeued ones included."""
         try:
-            return self._context.hand.group.pending_count()
+            return sum(hand.group.pending_count() for hand in self._context.hands)
         except redis.RedisError as error:
             raise self._unavailable(error) from error
 
@@ -101,7 +104,7 @@ class Reader:
 
     def _next(self) -> Found | None:
         room = self._room()
-        if room < 1 or self._handling.paused:
+        if room < 1 or self._handling.is_paused:
             self._context.halt.wait(ROOM_INTERVAL)
             return None
         # In turns, so that a long list of entries that fail again and again keeps no new one waiting.
@@ -109,11 +112,14 @@ class Reader:
         self._has_recovered = bool(found)
         if found or self._has_too_many_waiting():
             return found
+        if self._context.options.drain and not self.drain_to:
+            if self._held() or self._context.options.max_seconds:
+                self._context.halt.wait(self._time_to_wait(ROOM_INTERVAL if self._held() else self._block))
+            return None
         return self._context.hand, self._context.hand.take(self._read(room))
 
     def _read(self, room: int) -> list[Entry]:
-        now = time.monotonic()
-        wait = min(self._block, self.deadline - now, self._recovery.next_look() - now)
+        wait = self._time_to_wait(self._block)
         # Neither recovering nor draining has time to wait for entries that are still to come.
         entries = self._context.hand.group.read(room, None if self.drain_to or wait <= 0 else wait)
         if entries:
@@ -127,14 +133,16 @@ class Reader:
     def _recover(self, error: redis.RedisError) -> None:
         group = self._context.hand.group
         try:
+            if is_group_gone(error) and (start := self._mark.recreate()):
+                logger.error(
+                    "group_recreated stream=%s group=%s: it was gone; reading goes on after %s",
+                    self._context.stream,
+                    self._context.group,
+                    start,
+                )
+                return
             if is_group_gone(error):
-                if start := self._mark.recreate():
-                    logger.error(
-                        "group_recreated stream=%s group=%s: it was gone; reading goes on after %s",
-                        self._context.stream,
-                        self._context.group,
-                        start,
-                    )
+                self._context.halt.wait(GONE_INTERVAL)  # somebody else has made it, or it is made by the next turn
                 return
             if "WRONGTYPE" in str(error):
                 group.ensure()  # says what an operator has to do
@@ -159,9 +167,14 @@ class Reader:
                 limit,
                 text,
             )
-        if is_full and not self.drain_to:
-            self._context.halt.wait(min(FULL_INTERVAL, max(0.0, self._recovery.next_look() - time.monotonic())))
+        if is_full:
+            self.drain_to = None  # what was not taken is left
+            self._context.halt.wait(self._time_to_wait(FULL_INTERVAL))
         return is_full
+
+    def _time_to_wait(self, longest: float) -> float:
+        now = time.monotonic()
+        return max(0.0, min(longest, self.deadline - now, self._recovery.next_look() - now))
 
     def _room(self) -> int:
         room = min(self._context.pace.limit() - self._held(), self._context.pace.most, self._budget)

@@ -25,7 +25,7 @@ def is_group_gone(error: redis.RedisError) -> bool:
     the server became a replica, UNBLOCKED means something else.
     """
     text = str(error)
-    return "NOGROUP" in text or text.startswith("UNBLOCKED the stream key no longer exists")
+    return any(words in text for words in ("NOGROUP", "no such key", "UNBLOCKED the stream key no longer exists"))
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

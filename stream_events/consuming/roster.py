@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from stream_events.consuming.group import START, Group, milliseconds
 from stream_events.consuming.replies import CHUNK, claimed, decoded
 from stream_events.events import Entry
-from stream_events.keys import RETRY_OWNER
 
 NOBODY = ""  # the owner of entries that were given up with XNACK (Redis 8.8)
 
@@ -57,7 +56,7 @@ class Roster:
             found.append(Member(NOBODY, ownerless, 0.0, None))
         gone = leases.keys() - {one["name"] for one in consumers}
         found += [Member(name.decode(errors="surrogateescape"), 0, 0.0, leases[name]) for name in gone]
-        return [one for one in found if one.name not in (group.consumer, RETRY_OWNER)]
+        return [one for one in found if one.name != group.consumer]
 
     def adopt(self, owner: str, count: int, idle: float, after: str = START) -> tuple[str, list[Entry], list[str]]:
         """Take up to ``count`` entries of ``owner``, unless it has a living lease.
@@ -68,7 +67,8 @@ class Roster:
         name = owner.encode(errors="surrogateescape")
         arguments = (self._group.consumer, name, after, min(count, CHUNK), milliseconds(idle))
         place, taken, gone = self._group.run("adopt", *arguments)
-        return place.decode(), claimed(taken), decoded(gone)
+        entries = [one._replace(is_suspect=True, was_only_read=one.delivery_count == 1) for one in claimed(taken)]
+        return place.decode(), entries, decoded(gone)
 
     def remove(self, consumer: str) -> bool:
         """Remove a consumer without a living lease, unless it holds entries; True when it was removed."""

@@ -11,11 +11,14 @@ from stream_events.connections import explain
 from stream_events.consuming import policy
 from stream_events.consuming.attempt import Attempt, Letter
 from stream_events.consuming.context import Context
+from stream_events.consuming.group import Settled, Verdict
 from stream_events.consuming.hand import Hand
 from stream_events.consuming.lanes import Work
-from stream_events.events import REQUEUED_ENTRY_ID, Entry
+from stream_events.events import Entry
 
 logger = logging.getLogger("stream_events")
+
+TRIMMED_LETTER = Letter(policy.TRIMMED, error="The stream was trimmed while the entry was pending.")
 
 
 class Settlement:
@@ -28,29 +31,31 @@ class Settlement:
     def settle(self, hand: Hand, attempt: Attempt) -> None:
         """Acknowledge the entry, let it wait, or make dead letters of it: as its handlers want."""
         entry, delay = attempt.entry, attempt.delay()
-        if attempt.letters or delay is not None:
-            hand.settle(entry.entry_id, lambda: self._write(hand, attempt, delay))
-            return
-        if attempt.saved:
-            hand.settle(entry.entry_id, lambda: hand.group.finish([entry.entry_id]))
-        else:
-            hand.finish(entry.entry_id)
-        if not attempt.wanted:
+        if not attempt.wanted and not attempt.letters:
             self._tally.add("unhandled")
+        if attempt.letters or delay is not None:
+            refused = Verdict((), self._context.settings.backoff, entry.starts - 1, attempt.state(with_letters=False))
+            self._settle(hand, entry, attempt.letters, Verdict((), delay, entry.starts, attempt.state()), refused)
+        elif entry.is_new:
+            hand.finish(entry.entry_id)
+        else:
+            hand.settle(entry.entry_id, lambda: hand.group.finish([entry.entry_id]))
 
     def settle_undecodable(self, hand: Hand, entry: Entry, reason: str, text: str) -> None:
+        """Make a dead letter of an entry that is no event."""
         logger.error("entry_not_decoded stream=%s entry_id=%s error=%r", self._context.stream, entry.entry_id, text)
-        hand.settle(entry.entry_id, lambda: self._bury(hand, entry, Letter(reason, error=text)))
+        refused = Verdict((), self._context.settings.backoff, entry.starts - 1)
+        self._settle(hand, entry, [Letter(reason, error=text)], Verdict(), refused)
 
     def give_up(self, hand: Hand, attempt: Attempt) -> None:
-        """Hand back an entry some of whose handlers may have finished; it does not count as started."""
-        entry, state = attempt.entry, attempt.state() if attempt.progress.finished else b""
-        hand.settle(entry.entry_id, lambda: self._wait(hand, entry, 0, state, entry.delivery_count - 1))
+        """Hand back an entry some of whose handlers may have finished; this start does not count."""
+        verdict = Verdict((), 0, attempt.entry.starts - 1, attempt.interrupted_state())
+        self._settle(hand, attempt.entry, [], verdict, verdict)
 
     def hand_back(self, work: Sequence[Work]) -> None:
         """Let somebody else handle what was not started, at once and as if it had never been taken."""
         for hand in self._context.hands:
-            entries = [entry for one, entry in work if one is hand]
+            entries = [one.entry for one in work if one.hand is hand]
             if entries:
                 self._hand_back(hand, entries)
 
@@ -69,53 +74,60 @@ class Settlement:
 
     def _hand_back(self, hand: Hand, entries: Sequence[Entry]) -> None:
         try:
-            # A new one counts as delivered since it was read.
-            trimmed = hand.group.wait(((entry, entry.delivery_count - entry.is_new) for entry in entries), 0)
-            for entry in entries:
-                if entry.entry_id in trimmed:
-                    self._settle_trimmed(hand, entry)
+            trimmed = hand.group.hand_back(entries)
         except redis.RedisError as error:
+            # They are found as this consumer's orphans, or adopted when it is gone.
             logger.warning(
                 "not_handed_back stream=%s count=%s error=%r", self._context.stream, len(entries), explain(error)
             )
-        # What could not be handed back is found as this consumer's orphans, or adopted when it is gone.
-        hand.release(entry.entry_id for entry in entries)
+            trimmed = []
+        for entry in entries:
+            if entry.entry_id in trimmed and entry.fields:
+                self._settle(hand, entry, [TRIMMED_LETTER], Verdict(), Verdict())
+            elif entry.entry_id in trimmed:
+                hand.settle(entry.entry_id, lambda entry=entry: hand.group.finish([entry.entry_id]))  # type: ignore[misc]
+        self.report_trimmed(hand, trimmed)
+        hand.release({entry.entry_id for entry in entries} - set(trimmed))
 
-    def _write(self, hand: Hand, attempt: Attempt, delay: float | None) -> None:
-        for at, letter in enumerate(attempt.letters):
-            if letter.handler:
-                attempt.progress.finish(letter.handler)
-            is_last = at == len(attempt.letters) - 1 and delay is None
-            self._bury(hand, attempt.entry, letter, b"" if is_last else attempt.progress.dump())
-        if delay is not None:
-            self._wait(hand, attempt.entry, delay, attempt.state(), attempt.entry.delivery_count)
+    def _settle(self, hand: Hand, entry: Entry, letters: Sequence[Letter], verdict: Verdict, refused: Verdict) -> None:
+        """Write ``letters`` and ``verdict``; if Redis refuses the letters, ``refused`` instead."""
+        written = verdict._replace(letters=[one.fields(entry, hand.group.consumer) for one in letters])
 
-    def _wait(self, hand: Hand, entry: Entry, delay: float, state: bytes, count: int) -> None:
-        if hand.group.wait([(entry, count)], delay, state):
-            self._settle_trimmed(hand, entry)
+        def write() -> None:
+            try:
+                outcome = self._write(hand, entry, written)
+            except redis.ResponseError as error:
+                if not letters:
+                    raise
+                # Most likely for memory. The entry waits instead, and the consumer lives.
+                logger.error("dead_letter_refused %s error=%r: it waits", self._where(hand, entry), explain(error))
+                self._write(hand, entry, refused)
+                return
+            if outcome is Settled.DONE:
+                self._report_letters(hand, entry, letters)
 
-    def _settle_trimmed(self, hand: Hand, entry: Entry) -> None:
-        if entry.fields:
-            self._bury(
-                hand, entry, Letter(policy.TRIMMED, error="The stream was trimmed while the entry was pending.")
-            )
-        else:
-            hand.group.finish([entry.entry_id])
+        hand.settle(entry.entry_id, write)
+
+    def _write(self, hand: Hand, entry: Entry, verdict: Verdict) -> Settled:
+        outcome = hand.group.settle(entry, verdict)
+        if outcome is not Settled.TRIMMED:
+            return outcome
         self.report_trimmed(hand, [entry.entry_id])
+        if verdict.delay is not None:  # somebody still wants it, and will not get it
+            last = TRIMMED_LETTER.fields(entry, hand.group.consumer)
+            verdict = verdict._replace(letters=[*verdict.letters, last])
+        return hand.group.settle(entry, verdict, is_trimmed=True)
 
-    def _bury(self, hand: Hand, entry: Entry, letter: Letter, state: bytes = b"") -> None:
-        original = entry.fields.get(REQUEUED_ENTRY_ID.encode(), entry.entry_id.encode()).decode(errors="replace")
-        where = f"stream={self._context.stream} group={hand.group.name} entry_id={entry.entry_id}"
-        try:
-            if not hand.group.bury(entry, letter.fields(entry, hand.group.consumer, original), state):
-                return  # it is somebody else's by now
-        except redis.ResponseError as error:
-            # Most likely for memory. The entry waits instead, and the consumer lives.
-            logger.error("dead_letter_refused %s error=%r: it waits", where, explain(error))
-            hand.group.wait([(entry, entry.delivery_count)], self._context.settings.backoff, state)
-            return
-        self._tally.add("dead")
-        name = letter.handler.name if letter.handler else ""
-        logger.error(
-            "dead_letter %s handler=%s reason=%s delivery_count=%s", where, name, letter.reason, entry.delivery_count
-        )
+    def _report_letters(self, hand: Hand, entry: Entry, letters: Sequence[Letter]) -> None:
+        self._tally.add("dead", len(letters))
+        for letter in letters:
+            logger.error(
+                "dead_letter %s handler=%s reason=%s delivery_count=%s",
+                self._where(hand, entry),
+                letter.handler.name if letter.handler else "",
+                letter.reason,
+                entry.starts,
+            )
+
+    def _where(self, hand: Hand, entry: Entry) -> str:
+        return f"stream={self._context.stream} group={hand.group.name} entry_id={entry.entry_id}"

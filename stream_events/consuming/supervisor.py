@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -74,7 +75,7 @@ class _Worker:
             return
         if self._process is None:
             if is_stopping:
-                self.is_done = True
+                self.is_done, self.code = True, 0  # its crash was dealt with
             elif now >= self._start_at:
                 self._process, self._started = lifeline.start(self._command), now
             return
@@ -83,6 +84,8 @@ class _Worker:
             return
         self._process = None
         self.code = code if code >= 0 else 128 - code
+        if is_stopping and code == -signal.SIGTERM:
+            self.code = 0  # it had not come so far as to handle signals
         if is_stopping or self.code in FINAL:
             self.is_done = True
             return

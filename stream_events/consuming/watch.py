@@ -16,6 +16,7 @@ from stream_events.exceptions import HandlerTimeoutError
 logger = logging.getLogger("stream_events")
 
 INTERVAL = 0.1
+MARGIN = 5.0  # seconds beyond the shutdown timeout, for whatever is no handler and does not end
 
 
 class Watch:
@@ -29,6 +30,7 @@ class Watch:
         self._context = context
         self._dispatcher = dispatcher
         self._before_end = before_end
+        self._patience = context.options.shutdown_timeout or context.settings.shutdown_timeout
         self._stopping_since: float | None = None
         self._is_hopeless = False
 
@@ -48,23 +50,26 @@ class Watch:
             self._stopping_since = now
         for running in self._dispatcher.running():
             if not self._is_hopeless and (reason := self._reason(running, now)):
-                self._give_up(running, reason)
+                self._give_up(f"Handler {running.handler.name} {reason}, with entry {running.entry_id}")
+        if not self._is_hopeless and self._stops_for(now) > self._patience + MARGIN:
+            self._give_up("The consumer does not come to its end")
         return INTERVAL
 
     def _reason(self, running: Running, now: float) -> str:
         limit = running.handler.timeout or self._context.settings.handler_timeout
         if now - running.since > limit:
             return f"has run for more than {limit:g} s (its timeout)"
-        patience = self._context.options.shutdown_timeout or self._context.settings.shutdown_timeout
-        if self._stopping_since is not None and now - self._stopping_since > patience:
-            return f"still runs {patience:g} s after the consumer was to stop (its shutdown timeout)"
+        if self._stops_for(now) > self._patience:
+            return f"still runs {self._patience:g} s after the consumer was to stop (its shutdown timeout)"
         return ""
 
-    def _give_up(self, running: Running, reason: str) -> None:
+    def _stops_for(self, now: float) -> float:
+        return 0.0 if self._stopping_since is None else now - self._stopping_since
+
+    def _give_up(self, reason: str) -> None:
         self._is_hopeless = True
         error = HandlerTimeoutError(
-            f"Handler {running.handler.name} {reason}, with entry {running.entry_id} of {self._context.stream}."
-            " The entry stays pending; another consumer adopts it."
+            f"{reason} (stream {self._context.stream}). What it holds stays pending; another consumer adopts it."
         )
         logger.error("handler_given_up %s", error)
         self._context.halt.fail(error)

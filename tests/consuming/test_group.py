@@ -7,7 +7,7 @@ import redis
 
 from stream_events.conf import Settings, get_settings
 from stream_events.connections import make_client
-from stream_events.consuming.group import Clients, Group
+from stream_events.consuming.group import Clients, Group, Settled, Verdict
 from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError
@@ -53,6 +53,14 @@ def read(server, count, consumer="one", shape=None):
     return group, group.read(count, None)
 
 
+def wait(group, entry, delay=0.0, **changes):
+    return group.settle(entry, Verdict(delay=delay, **{"delivery_count": entry.delivery_count, **changes}))
+
+
+def bury(group, entry, **changes):
+    return group.settle(entry, Verdict([{"dead_reason": "rejected"}], **changes))
+
+
 def again(entry, **changes):
     return entry._replace(fields={}, is_new=False, **changes)
 
@@ -95,7 +103,7 @@ def test_peeking_starts_nothing(server):
 
 def test_waiting_entries_have_an_owner_and_a_due_time(server, shape):
     group, entries = read(server, 2, shape=shape)
-    assert group.wait([(entries[0], 1)], 60) == []
+    assert wait(group, entries[0], 60) is Settled.DONE
     assert rows(server)[entries[0].entry_id] == ("~retry", 1)
     found = group.due(10)
     assert found.entries == []
@@ -103,44 +111,57 @@ def test_waiting_entries_have_an_owner_and_a_due_time(server, shape):
     assert found.waiting == 1
 
 
-def test_what_is_due_is_taken_without_counting(server, shape):
-    group, entries = read(server, 2, shape=shape)
-    group.wait([(entry, 0) for entry in entries], 0)
-    found = make_group("two", shape).due(10)
+def test_what_is_handed_back_is_due_at_once_in_its_order_as_if_never_read(server, shape):
+    group, entries = read(server, 30, shape=shape)
+    assert group.hand_back(entries) == []
+    found = make_group("two", shape).due(100)
     assert found.entries == [again(entry, delivery_count=0) for entry in entries]
-    assert (found.wait, found.waiting, found.has_requeued) == (None, 0, False)
+    assert found.has_requeued is False
     assert set(rows(server).values()) == {("two", 0)}
+
+
+def test_the_due_time_stays_while_the_entry_is_in_hand_and_goes_with_it(server):
+    group, (entry,) = read(server, 1)
+    wait(group, entry)
+    assert len(group.due(10).entries) == 1
+    assert server.zcard(KEYS.retry) == 1
+    assert group.due(10).entries == []
+    group.finish([entry.entry_id])
     assert not server.exists(KEYS.retry)
 
 
-def test_waiting_takes_nothing_from_another_consumer_and_is_safe_to_repeat(server):
+def test_settling_takes_nothing_from_another_consumer_and_is_safe_to_repeat(server):
     slow, (entry,) = read(server, 1, "slow")
     server.xclaim(KEY, "billing", "fast", 0, [entry.entry_id])
-    assert slow.wait([(entry, 0)], 0) == []
+    assert wait(slow, entry) is Settled.LOST
+    assert slow.hand_back([entry]) == []
     assert rows(server) == {entry.entry_id: ("fast", 2)}
     fast = make_group("fast")
-    for _ in range(2):
-        fast.wait([(entry._replace(delivery_count=2), 2)], 60)
+    assert wait(fast, entry._replace(delivery_count=2), 60) is Settled.DONE
+    assert wait(fast, entry._replace(delivery_count=2), 60) is Settled.LOST
     assert server.zcard(KEYS.retry) == 1
 
 
-def test_an_old_count_does_not_let_an_entry_wait(server):
+def test_an_old_count_settles_nothing(server):
     group, (entry,) = read(server, 1)
     group.start(again(entry))
-    group.wait([(entry, 0)], 0)
+    assert wait(group, entry) is Settled.LOST
+    assert bury(group, entry) is Settled.LOST
+    group.hand_back([entry])
     assert rows(server) == {entry.entry_id: ("one", 2)}
 
 
-def test_a_trimmed_entry_does_not_wait_but_is_named(server):
+def test_a_trimmed_entry_is_named_and_left(server):
     group, entries = read(server, 2)
     server.xdel(KEY, entries[0].entry_id)
-    assert group.wait([(entry, 1) for entry in entries], 60) == [entries[0].entry_id]
+    assert wait(group, entries[0], 60) is Settled.TRIMMED
+    assert group.hand_back(entries) == [entries[0].entry_id]
     assert rows(server)[entries[0].entry_id] == ("one", 1)
 
 
 def test_due_entries_that_were_trimmed_are_named(server):
     group, entries = read(server, 1)
-    group.wait([(entries[0], 1)], 0)
+    wait(group, entries[0])
     server.xtrim(KEY, maxlen=0, approximate=False)
     found = group.due(10)
     gone = found.trimmed or [entry.entry_id for entry in found.entries if group.start(entry)[0].fields == {}]
@@ -150,7 +171,7 @@ def test_due_entries_that_were_trimmed_are_named(server):
 
 def test_due_times_of_acknowledged_entries_mean_nothing(server):
     group, (entry,) = read(server, 1)
-    group.wait([(entry, 1)], 0)
+    wait(group, entry)
     server.xack(KEY, "billing", entry.entry_id)
     assert group.due(10).entries == []
     assert not server.exists(KEYS.retry)
@@ -158,10 +179,23 @@ def test_due_times_of_acknowledged_entries_mean_nothing(server):
 
 def test_waiting_entries_without_a_due_time_are_mended(server):
     group, entries = read(server, 3)
-    group.wait([(entry, 1) for entry in entries], 60)
+    for entry in entries:
+        wait(group, entry, 60)
     server.zrem(KEYS.retry, entries[1].entry_id)
     group.mend_waiting()
     assert [entry.entry_id for entry in group.due(10).entries] == [entries[1].entry_id]
+
+
+def test_what_waited_in_a_lost_group_waits_in_the_new_one(server):
+    group, entries = read(server, 3)
+    wait(group, entries[0], 60)
+    wait(group, entries[1])
+    group.due(10)  # the second one is in hand
+    server.xgroup_destroy(KEY, "billing")
+    assert group.ensure(entries[2].entry_id, keep_waiting=True) is True
+    found = [entry.entry_id for entry in group.due(10).entries]
+    assert found == [entries[0].entry_id, entries[1].entry_id]
+    assert not server.exists(KEYS.lost)
 
 
 def test_a_dead_letter_keeps_every_field_and_says_why(server, shape):
@@ -169,7 +203,8 @@ def test_a_dead_letter_keeps_every_field_and_says_why(server, shape):
     group.ensure()
     server.xadd(KEY, {"payload": b"\xff\xfe", "event_id": "e1"})
     (entry,) = group.read(1, None)
-    assert group.bury(entry, {"dead_reason": "rejected", "dead_delivery_count": 1}) is True
+    letter = {"dead_reason": "rejected", "dead_delivery_count": 1}
+    assert group.settle(entry, Verdict([letter])) is Settled.DONE
     ((_, fields),) = server.xrange(KEYS.dead)
     assert fields == {
         b"payload": b"\xff\xfe",
@@ -182,26 +217,42 @@ def test_a_dead_letter_keeps_every_field_and_says_why(server, shape):
 
 def test_an_entry_is_buried_once_and_by_its_owner_only(server):
     group, (entry,) = read(server, 1)
-    assert make_group("two").bury(entry, {"dead_reason": "x"}) is False
-    assert group.bury(entry, {"dead_reason": "x"}) is True
-    assert group.bury(entry, {"dead_reason": "x"}) is False
+    assert bury(make_group("two"), entry) is Settled.LOST
+    assert bury(group, entry) is Settled.DONE
+    assert bury(group, entry) is Settled.LOST
     assert server.xlen(KEYS.dead) == 1
 
 
-def test_an_entry_that_other_handlers_want_stays_when_one_of_them_buries_it(server):
+def test_dead_letters_of_some_handlers_and_the_wait_of_others_are_one_step(server):
     group, (entry,) = read(server, 1)
-    group.bury(entry, {"dead_reason": "x"}, b"state")
-    assert rows(server) == {entry.entry_id: ("one", 1)}
-    assert group.start(again(entry))[1] == b"state"
+    verdict = Verdict([{"dead_handler": "a"}, {"dead_handler": "b"}], 0.0, 1, b"state")
+    assert group.settle(entry, verdict) is Settled.DONE
+    assert [fields[b"dead_handler"] for _, fields in server.xrange(KEYS.dead)] == [b"a", b"b"]
+    (due,) = group.due(10).entries
+    assert group.start(due)[1] == b"state"
     group.finish([entry.entry_id])
     assert rows(server) == {}
-    assert not server.exists(KEYS.progress)
+    assert not server.exists(KEYS.progress, KEYS.retry)
+
+
+def test_nothing_is_written_when_a_dead_letter_is_refused(server):
+    group, (entry,) = read(server, 1)
+    server.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(redis.OutOfMemoryError):
+            bury(group, entry)
+        assert wait(group, entry, 60) is Settled.DONE  # which needs no memory that is refused
+    finally:
+        server.config_set("maxmemory", "0")
+    assert not server.exists(KEYS.dead)
+    assert rows(server) == {entry.entry_id: ("~retry", 1)}
 
 
 def test_a_trimmed_entry_is_buried_with_the_fields_in_hand(server):
     group, (entry,) = read(server, 1)
     server.xtrim(KEY, maxlen=0, approximate=False)
-    assert group.bury(entry, {"dead_reason": "trimmed"}) is True
+    assert bury(group, entry) is Settled.TRIMMED
+    assert group.settle(entry, Verdict([{"dead_reason": "trimmed"}]), is_trimmed=True) is Settled.DONE
     ((_, fields),) = server.xrange(KEYS.dead)
     assert fields == {b"payload": b"0", b"dead_reason": b"trimmed"}
     assert rows(server) == {}
@@ -212,7 +263,7 @@ def test_more_fields_than_a_command_can_take_become_one(server):
     group.ensure()
     server.xadd(KEY, {f"f{number}": "ä" for number in range(5000)})
     (entry,) = group.read(1, None)
-    assert group.bury(entry, {"dead_reason": "oversized"}) is True
+    assert bury(group, entry) is Settled.DONE
     ((_, fields),) = server.xrange(KEYS.dead)
     assert set(fields) == {b"dead_fields", b"dead_reason"}
     assert fields[b"dead_fields"].startswith("2:f02:ä2:f12:ä".encode())
@@ -226,7 +277,7 @@ def test_addressed_entries_are_deleted_when_they_are_done_with(server):
     first, second, third = group.read(3, None)
     group.ack([first.entry_id])
     assert server.xlen(keys.stream) == 2
-    group.bury(second, {"dead_reason": "x"})
+    bury(group, second)
     group.finish([third.entry_id])
     assert not server.exists(keys.stream)
     assert server.xlen(KEYS.dead) == 1
@@ -316,8 +367,8 @@ ENTRY = Entry("1-1", {b"payload": b"1"})
     [
         lambda group: group.read(1, None),
         lambda group: group.start(again(ENTRY)),
-        lambda group: group.wait([(ENTRY, 1)], 1),
-        lambda group: group.bury(ENTRY, {"dead_reason": "x"}),
+        lambda group: wait(group, ENTRY),
+        lambda group: group.hand_back([ENTRY]),
         lambda group: group.owned(["1-1"]),
         lambda group: group.mend_waiting(),
     ],
@@ -330,7 +381,7 @@ def test_a_group_that_is_gone_is_told_by_every_verb(server, verb):
 
 def test_due_times_outlive_the_group(server):
     group, (entry,) = read(server, 1)
-    group.wait([(entry, 1)], 0)
+    wait(group, entry)
     server.xgroup_destroy(KEY, "billing")
     with pytest.raises(redis.ResponseError, match="NOGROUP"):
         group.due(10)

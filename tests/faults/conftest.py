@@ -252,6 +252,14 @@ class Workers:
     def django(self, *arguments):
         subprocess.run([sys.executable, "-m", "django", *arguments], cwd=ROOT, env=self.environment, check=True)
 
+    def query(self, rest):
+        """The first column of ``SELECT rest`` in the workers' database, as text."""
+        code = f"from django.db import connection; c = connection.cursor(); c.execute('SELECT {rest}');"
+        code += "print(*(row[0] for row in c.fetchall()))"
+        command = [sys.executable, "-m", "django", "shell", "--verbosity", "0", "-c", code]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True)
+        return done.stdout.split()
+
     def handled(self):
         return [int(line) for line in self._handled.read_text().split()] if self._handled.exists() else []
 

@@ -1,5 +1,6 @@
 """A proxy before a server that loses the reply of the nth command of a kind, and the connection with it."""
 
+import contextlib
 import socket
 import threading
 
@@ -33,20 +34,16 @@ class Proxy:
             threading.Thread(target=self._pump, args=[server, client, lost, False], daemon=True).start()
 
     def _pump(self, source, target, lost, is_request):
-        try:
+        with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if is_request and self._is_unlucky(data):
                     lost.set()
                 elif not is_request and lost.is_set():
                     break  # the server has done it, and nobody hears of it
                 target.sendall(data)
-        except OSError:
-            pass
         for one in (source, target):
-            try:
+            with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
             one.close()
 
     def _is_unlucky(self, data):

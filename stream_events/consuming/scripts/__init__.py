@@ -12,18 +12,18 @@ from stream_events.keys import GroupKeys
 
 KEYS = {
     "adopt": ("stream", "consumers"),
-    "bury": ("stream", "dead", "retry", "progress"),
-    "due": ("stream", "retry", "requeue"),
+    "create": ("stream", "retry", "lost"),
+    "due": ("stream", "retry", "lost", "requeue"),
     "finish": ("stream", "retry", "progress"),
+    "hand_back": ("stream", "retry"),
     "leave": ("consumers", "stream", "requeue"),
     "mark": ("stream", "cursor"),
     "mend": ("stream", "retry"),
     "owned": ("stream",),
     "renew": ("consumers",),
     "requeue": ("dead", "requeue"),
-    "restore": ("stream", "retry"),
+    "settle": ("stream", "dead", "retry", "progress"),
     "start": ("stream", "progress"),
-    "wait": ("stream", "retry", "progress"),
 }
 
 _FOLDER = Path(__file__).parent
