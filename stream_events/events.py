@@ -161,6 +161,18 @@ def decode_payload(raw: bytes, entry_id: str) -> dict[str, Any]:
     return payload
 
 
+def unpack_fields(packed: bytes) -> dict[bytes, bytes]:
+    """The fields of an entry that had more than one command can take: each with its length."""
+    values = []
+    at = 0
+    while at < len(packed):
+        colon = packed.index(b":", at)
+        end = colon + 1 + int(packed[at:colon])
+        values.append(packed[colon + 1 : end])
+        at = end
+    return dict(zip(values[::2], values[1::2], strict=True))
+
+
 def entry_time(entry_id: str) -> datetime:
     """The moment in ``entry_id``, whose first part is Redis's clock in milliseconds.
 

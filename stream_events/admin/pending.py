@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -55,7 +56,7 @@ class GroupFilter(admin.SimpleListFilter):
 class PendingEntryAdmin(RedisAdmin):
     """Entries of one group that were handed to a consumer and not acknowledged, oldest first."""
 
-    list_display = ("entry", "payload", "consumer", "idle", "deliveries")
+    list_display = ("entry", "payload", "consumer", "due", "idle", "deliveries")
     list_filter = (GroupFilter,)
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER
@@ -75,7 +76,7 @@ class PendingEntryAdmin(RedisAdmin):
             "chosen": group,
             "choices": [(group_id(one), one) for one in existing_groups(request)],
             "is_first_page": not _after(request),
-            "claim_idle": duration(timedelta(seconds=get_settings().claim_idle)),
+            "lease": duration(timedelta(seconds=get_settings().lease)),
         }
 
     @admin.display(description=gettext_lazy("entry"))
@@ -98,7 +99,16 @@ class PendingEntryAdmin(RedisAdmin):
 
     @admin.display(description=gettext_lazy("consumer"))
     def consumer(self, row: Any) -> str:
-        return str(row.state.consumer)
+        return str(row.state.consumer) or _("– (waits for a retry)")
+
+    @admin.display(description=gettext_lazy("due"))
+    def due(self, row: Any) -> SafeString | str:
+        if row.state.due_at is None:
+            return "–"
+        rest = row.state.due_at - timezone.now()
+        if rest <= timedelta(0):
+            return _("now")
+        return format_html('{}<div class="help">{}</div>', moment(row.state.due_at), _("in %s") % duration(rest))
 
     @admin.display(description=gettext_lazy("idle"))
     def idle(self, row: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import secrets
 import socket
 import threading
@@ -154,17 +155,23 @@ class Consumer:
         return created
 
     def _consume(self) -> None:
-        lease = Ticker("lease", self._context.lease.keep, self._halt.fail)
+        fail = self._halt.fail
+        lease = Ticker("lease", self._context.lease.keep, fail)
         watch = Watch(self._context, self._dispatcher, before_end=lambda: self._before_end(lease))
-        watching = Ticker("watch", watch.tick, self._halt.fail)
-        self._lanes = Lanes(self.options.threads, self._handling.handle, self._halt.fail)
+        tickers = [Ticker("watch", watch.tick, fail)]
+        if inbox.aliases(self.handlers):
+            delay = inbox.PRUNING_INTERVAL * random.uniform(0.1, 1)  # noqa: S311 - not all consumers at once
+            retention = self._context.settings.inbox_retention
+            tickers.append(Ticker("janitor", lambda: inbox.prune_all(self.handlers, retention), fail, delay))
+        self._lanes = Lanes(self.options.threads, self._handling.handle, fail)
         try:
             while not self._reader.is_over():
                 self._reader.turn(self._lanes)
         finally:
             self._halt.ask()  # what no lane has begun with is for others
             self._lanes.close(watch.is_hopeless)
-            watching.close()
+            for ticker in tickers:
+                ticker.close()
             self._try(self._reader.finish)
             lease.close()
             self._try(Roster(self._group).leave)

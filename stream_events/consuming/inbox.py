@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,10 @@ from stream_events.exceptions import ConfigurationError
 from stream_events.models import InboxEntry
 from stream_events.registration import Handler
 
+logger = logging.getLogger("stream_events")
+
 PRUNED_AT_A_TIME = 1000  # rows; short transactions
+PRUNING_INTERVAL = 600.0  # seconds
 
 _LONGEST = 200  # characters of a column
 
@@ -57,6 +61,19 @@ def prune(alias: str, retention: float) -> int:
     keys = list(old.values_list("pk", flat=True)[:PRUNED_AT_A_TIME])
     rows.filter(pk__in=keys).delete()
     return len(keys)
+
+
+def prune_all(handlers: Iterable[Handler], retention: float) -> float:
+    """Prune every inbox of ``handlers``; returns after how many seconds to do so again. A failure is logged."""
+    try:
+        for alias in aliases(handlers):
+            while prune(alias, retention) == PRUNED_AT_A_TIME:
+                pass
+    except DatabaseError as error:
+        logger.warning("inbox_not_pruned error=%s", type(error).__name__)
+    finally:
+        connections.close_all()
+    return PRUNING_INTERVAL
 
 
 def aliases(handlers: Iterable[Handler]) -> list[str]:

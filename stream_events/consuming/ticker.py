@@ -10,13 +10,16 @@ logger = logging.getLogger("stream_events")
 
 
 class Ticker:
-    """Calls ``tick`` in a thread of its own, after each time so many seconds later as it has returned.
+    """Calls ``tick`` in a thread of its own: after ``delay`` seconds, and then after as many as it has returned.
 
     A thread that dies unseen would be worse than a consumer that ends: ``on_death`` is told what ``tick`` raised.
     """
 
-    def __init__(self, name: str, tick: Callable[[], float], on_death: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, name: str, tick: Callable[[], float], on_death: Callable[[BaseException], None], delay: float = 0.0
+    ) -> None:
         self._tick = tick
+        self._delay = delay
         self._on_death = on_death
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stream_events-{name}", daemon=True)
@@ -28,8 +31,9 @@ class Ticker:
 
     def _run(self) -> None:
         try:
-            while not self._closed.wait(self._tick()):
-                pass
+            delay = self._delay
+            while not self._closed.wait(delay):
+                delay = self._tick()
         except BaseException as error:
             logger.exception("thread_died name=%s", self._thread.name)
             self._on_death(error)

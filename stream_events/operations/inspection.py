@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis
@@ -12,7 +12,7 @@ import redis
 from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
 from stream_events.events import PAYLOAD, entry_time
-from stream_events.keys import stream_key
+from stream_events.keys import RETRY_OWNER, group_keys, stream_key
 from stream_events.publishing.publisher import publishers
 from stream_events.registry import handlers
 
@@ -42,11 +42,16 @@ class StreamState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingState:
-    """One entry that was handed to a consumer and not acknowledged; ``payload`` is None once it was trimmed."""
+    """One entry that was handed to a consumer and not acknowledged.
+
+    ``consumer`` is empty while the entry waits for a retry; ``due_at`` is when that comes, None if nobody knows.
+    ``payload`` is None once the entry was trimmed.
+    """
 
     entry_id: str
     added_at: datetime
     consumer: str
+    due_at: datetime | None
     idle: timedelta
     delivery_count: int
     payload: str | None
@@ -99,7 +104,8 @@ def pending_page(stream: str, group: str, *, after: str = "", size: int = 100) -
     Costs what it shows, however long the list is. A group that is not there has an empty page.
     """
     client = inspecting_client()
-    key = stream_key(stream, get_settings().key_prefix)
+    keys = group_keys(stream, group, get_settings().key_prefix)
+    key = keys.stream
     try:
         total = int(client.xpending(key, group)["pending"])
         start = f"({after}" if after else "-"
@@ -112,7 +118,9 @@ def pending_page(stream: str, group: str, *, after: str = "", size: int = 100) -
     pipeline = client.pipeline(transaction=False)
     for row in shown:
         pipeline.xrange(key, row["message_id"], row["message_id"])
-    entries = tuple(_pending_state(row, found) for row, found in zip(shown, pipeline.execute(), strict=True))
+        pipeline.zscore(keys.retry, row["message_id"])
+    found = pipeline.execute()
+    entries = tuple(map(_pending_state, shown, found[::2], found[1::2]))
     return PendingPage(entries=entries, total=total, after=entries[-1].entry_id if len(rows) > size else None)
 
 
@@ -146,13 +154,17 @@ def _group_state(stream: str, group: dict[str, Any]) -> GroupState:
     )
 
 
-def _pending_state(row: dict[str, Any], found: list[tuple[bytes, dict[bytes, bytes]]]) -> PendingState:
+def _pending_state(
+    row: dict[str, Any], found: list[tuple[bytes, dict[bytes, bytes]]], due: float | None
+) -> PendingState:
     entry_id = row["message_id"].decode()
+    is_waiting = row["consumer"] == RETRY_OWNER.encode()
     payload = found[0][1].get(PAYLOAD, b"").decode("utf-8", "replace") if found else None
     return PendingState(
         entry_id=entry_id,
         added_at=entry_time(entry_id),
-        consumer=row["consumer"].decode("utf-8", "replace"),
+        consumer="" if is_waiting else row["consumer"].decode("utf-8", "replace"),
+        due_at=datetime.fromtimestamp(due / 1000, tz=UTC) if is_waiting and due else None,
         idle=timedelta(milliseconds=row["time_since_delivered"]),
         delivery_count=row["times_delivered"],
         payload=payload,

@@ -31,7 +31,20 @@ def test_shows_entry_payload_consumer_idle_time_and_deliveries(admin, hand_out):
     assert "{&quot;obj_id&quot;:0}" in page
     assert "consumer-1" in page
     assert re.search(r">\d s<", page)
-    assert "when nobody has touched it for 15 min." in page
+    assert "are taken over 30 s after its last sign of life" in page
+
+
+def test_shows_when_a_waiting_entry_is_due(admin, hand_out, server):
+    first, second, _ = hand_out(3)
+    for entry_id, delay in ((first, 90_500), (second, -10)):
+        server.xclaim("t:orders", "billing", "~retry", 0, [entry_id])
+        seconds, _ = server.time()
+        server.zadd("{t:orders}:billing:retry", {entry_id: seconds * 1000 + delay})
+    page = admin.get(URL, {"group": "orders:billing"}).content.decode()
+    assert page.count("waits for a retry") == 2
+    assert "~retry" not in page
+    assert re.search(r"in 1 min", page)
+    assert ">now<" in page
 
 
 def test_offers_the_groups_to_choose_from(admin, hand_out):

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import random
+import sys
 import time
 
 from stream_events import handler
@@ -20,6 +21,7 @@ def note(event):
 
 
 def fail_sometimes(event):
+    time.sleep(0.001)  # some work, in the middle of which a process can be killed
     if event.obj_id in POISON:
         raise ValueError("poison")
     if random.random() < FAILURES:
@@ -51,6 +53,15 @@ def stubborn(event):
     note(event)
     if event.obj_id in POISON:
         ctypes.PyDLL(None).usleep(3_000_000)
+
+
+def forking(event):
+    """A child that ends as programs end, with everything that is called then."""
+    child = os.fork()
+    if not child:
+        sys.exit(0)
+    os.waitpid(child, 0)
+    note(event)
 
 
 def endless(event):

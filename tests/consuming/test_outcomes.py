@@ -1,0 +1,366 @@
+"""What becomes of entries: by what their handlers return and raise, alone and together."""
+
+import threading
+
+import pytest
+from django.db import OperationalError, connections
+
+from stream_events import Reject, Retry, StreamPublisher
+from stream_events.consuming import Consumer, database
+from stream_events.keys import group_keys
+from stream_events.operations.dead_letters import entry_fields, requeue
+from tests.conftest import wait_for
+
+KEYS = group_keys("orders", "billing", "t:")
+
+pytestmark = pytest.mark.django_db(databases=["default", "other"])
+
+
+class Calls(list):
+    """Handlers that note their calls as (name, object, delivery count) and do what ``plan`` says of them."""
+
+    def __init__(self, registry):
+        super().__init__()
+        self.plan = {}
+        self._registry = registry
+
+    def register(self, name, **options):
+        def handle(events):
+            batch = events if isinstance(events, list) else [events]
+            self.append((name, *(event.obj_id for event in batch), batch[0].delivery_count))
+            for event in batch:
+                outcomes = self.plan.get((name, event.obj_id), [])
+                if outcomes and (outcome := outcomes.pop(0)):
+                    raise outcome
+
+        self._registry.register(handle, stream="orders", group="billing", name=name, **options)
+
+
+@pytest.fixture
+def calls(registry, server, settings):
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "BACKOFF": 0.01}
+    return Calls(registry)
+
+
+def publish(*numbers, **payload):
+    return StreamPublisher("orders").batch_add([{"obj_id": number, **payload} for number in numbers])[0]
+
+
+def consume(**options):
+    return Consumer("orders", "billing", **{"drain": True, "max_seconds": 20, **options}).run()
+
+
+def dead_letters(server):
+    return [
+        (fields[b"dead_handler"].decode(), fields[b"dead_reason"].decode()) for _, fields in server.xrange(KEYS.dead)
+    ]
+
+
+def leftovers(server):
+    """Keys that should be there no more when everything is handled."""
+    return set(server.keys()) - {key.encode() for key in (KEYS.stream, KEYS.dead, KEYS.cursor)}
+
+
+def test_a_failure_is_tried_again_with_its_count(calls, server):
+    calls.register("a")
+    calls.plan = {("a", 1): [ValueError(), None]}
+    publish(1, 2)
+    report = consume()
+    assert sorted(calls) == [("a", 1, 1), ("a", 1, 2), ("a", 2, 1)]
+    assert (report.started, report.failed, report.left) == (3, 1, 0)
+    assert leftovers(server) == set()
+
+
+def test_retry_says_when(calls, server):
+    calls.register("a")
+    calls.plan = {("a", 1): [Retry(after=60)]}
+    publish(1)
+    assert consume(max_seconds=None).left == 1
+    ((_, due),) = server.zrange(KEYS.retry, 0, -1, withscores=True)
+    seconds, _ = server.time()
+    assert 58_000 < due - seconds * 1000 <= 61_000
+
+
+@pytest.mark.parametrize("after", ["soon", -1, float("inf"), float("nan")])
+def test_retry_refuses_what_is_no_time(after):
+    with pytest.raises(ValueError, match=r"number|float"):
+        Retry(after=after)
+
+
+def test_a_reject_is_a_dead_letter_at_once(calls, server):
+    calls.register("a")
+    calls.plan = {("a", 1): [Reject("no such customer")]}
+    (entry_id,) = publish(1)
+    assert consume().dead == 1
+    ((_, fields),) = server.xrange(KEYS.dead)
+    assert fields[b"dead_reason"] == b"rejected"
+    assert fields[b"dead_error"] == b"Reject: no such customer"
+    assert fields[b"dead_entry_id"].decode() == entry_id
+    assert leftovers(server) == set()
+
+
+def test_an_asking_for_ever_ends_as_well(calls, server):
+    calls.register("a", max_deliveries=3)
+    calls.plan = {("a", 1): [Retry(after=0)] * 10}
+    publish(1)
+    consume()
+    assert calls == [("a", 1, 1), ("a", 1, 2), ("a", 1, 3)]
+    assert dead_letters(server) == [("a", "max_deliveries")]
+
+
+def test_a_function_can_say_how_long_to_back_off(calls):
+    asked = []
+    calls.register("a", backoff=lambda deliveries: asked.append(deliveries) or 0.0)
+    calls.plan = {("a", 1): [ValueError(), ValueError(), None]}
+    publish(1)
+    consume()
+    assert asked == [1, 2]
+
+
+@pytest.mark.parametrize("answer", [float("inf"), "soon", None])
+def test_a_function_that_says_nonsense_is_not_the_end(calls, answer):
+    calls.register("a", backoff=lambda deliveries: answer)
+    calls.plan = {("a", 1): [ValueError(), None]}
+    publish(1)
+    assert consume().left == 0
+
+
+def test_each_handler_has_its_own_outcome(calls, server):
+    for name in ("fine", "slow", "never", "late"):
+        calls.register(name, max_deliveries=3 if name == "never" else 10)
+    calls.plan = {
+        ("slow", 1): [ValueError(), None],
+        ("never", 1): [ValueError("no")] * 10,
+        ("late", 1): [Retry(after=0.5), None],
+    }
+    publish(1)
+    consume()
+    counts = {name: [count for one, _, count in calls if one == name] for name in ("fine", "slow", "never", "late")}
+    assert counts == {"fine": [1], "slow": [1, 2], "never": [1, 2, 3], "late": [1, 2]}
+    assert dead_letters(server) == [("never", "max_deliveries")]
+    assert leftovers(server) == set()
+
+
+def test_a_handler_that_is_not_registered_any_more_is_not_waited_for(calls, registry, server):
+    calls.register("here")
+    calls.register("gone")
+    calls.plan = {("gone", 1): [Retry(after=0.1)]}
+    publish(1)
+    consume(max_seconds=None)
+    del registry._handlers["orders", "billing", "gone"]
+    report = consume()
+    assert report.left == 0
+    assert report.started == 1
+    assert calls == [("here", 1, 1), ("gone", 1, 1)]
+
+
+def test_an_error_that_cannot_say_what_it_is_is_an_error(calls, server):
+    class SpeechlessError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    calls.register("a", max_deliveries=1)
+    calls.plan = {("a", 1): [SpeechlessError()]}
+    publish(1)
+    consume()
+    assert dead_letters(server) == [("a", "max_deliveries")]
+
+
+def test_a_batch_handler_gets_as_many_as_there_are_up_to_its_size(calls):
+    calls.register("a", batch=4)
+    publish(*range(10))
+    consume()
+    assert calls == [("a", 0, 1, 2, 3, 1), ("a", 4, 5, 6, 7, 1), ("a", 8, 9, 1)]
+
+
+def test_a_failing_batch_is_tried_one_by_one(calls, server):
+    calls.register("a", batch=10)
+    calls.plan = {("a", 1): [ValueError(), Reject("bad")]}
+    publish(0, 1, 2)
+    consume()
+    assert calls == [("a", 0, 1, 2, 1), ("a", 0, 1), ("a", 1, 1), ("a", 2, 1)]
+    assert dead_letters(server) == [("a", "rejected")]
+
+
+def test_batches_and_single_events_of_one_group(calls):
+    calls.register("one")
+    calls.register("many", batch=2)
+    publish(1, 2, 3)
+    consume()
+    assert calls == [("one", 1, 1), ("one", 2, 1), ("many", 1, 2, 1), ("one", 3, 1), ("many", 3, 1)]
+
+
+def test_an_event_that_nobody_wants_is_counted(calls, server):
+    calls.register("a", actions=["delete"])
+    publish(1, action="create")
+    assert consume().unhandled == 1
+    assert leftovers(server) == set()
+
+
+def test_an_event_that_nobody_wants_can_be_a_dead_letter(calls, server, settings):
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "UNHANDLED": "dead"}
+    calls.register("a", actions=["delete"])
+    publish(1, action="create")
+    assert consume().dead == 1
+    assert server.xrange(KEYS.dead)[0][1][b"dead_reason"] == b"unhandled"
+
+
+def test_requeued_dead_letters_go_to_their_handler_alone_and_once(calls, server):
+    calls.register("fine")
+    calls.register("broken")
+    calls.plan = {("broken", 1): [Reject("bug")]}
+    publish(1)
+    consume()
+    ((letter_id, letter),) = server.xrange(KEYS.dead)
+    assert requeue("orders", "billing", [letter_id.decode()]) == [letter_id.decode()]
+    assert requeue("orders", "billing", [letter_id.decode()]) == []
+    consume()
+    assert calls == [("fine", 1, 1), ("broken", 1, 1), ("broken", 1, 1)]
+    assert server.xlen(KEYS.dead) == 0
+    assert leftovers(server) == set()
+    assert entry_fields(letter)[b"payload"]
+
+
+def test_a_requeued_event_is_the_same_event_and_can_fail_again(calls, server, registry):
+    events = []
+    registry.register(events.append, stream="orders", group="billing", name="seen")
+    calls.register("a", max_deliveries=2)
+    calls.plan = {("a", 1): [Reject("bug"), ValueError("still"), ValueError("still")]}
+    (entry_id,) = publish(1)
+    consume()
+    ((letter_id, _),) = server.xrange(KEYS.dead)
+    requeue("orders", "billing", [letter_id.decode()])
+    consume()
+    ((_, again),) = server.xrange(KEYS.dead)
+    assert again[b"dead_entry_id"].decode() == entry_id
+    assert again[b"dead_reason"] == b"max_deliveries"
+    assert again[b"event_id"].decode() == events[0].event_id
+    assert calls == [("a", 1, 1), ("a", 1, 1), ("a", 1, 2)]
+    assert len(events) == 1
+    assert leftovers(server) == set()
+
+
+def test_draining_counts_what_was_requeued(calls, server):
+    calls.register("a")
+    calls.plan = {("a", 1): [Reject("bug"), Retry(after=60)]}
+    publish(1)
+    consume()
+    requeue("orders", "billing", [server.xrange(KEYS.dead)[0][0].decode()])
+    assert consume(max_seconds=None).left == 1
+
+
+def test_a_requeued_letter_for_a_handler_that_is_gone_is_kept(calls, server, registry):
+    calls.register("a")
+    calls.register("gone")
+    calls.plan = {("gone", 1): [Reject("bug")]}
+    publish(1)
+    consume()
+    del registry._handlers["orders", "billing", "gone"]
+    requeue("orders", "billing", [server.xrange(KEYS.dead)[0][0].decode()])
+    consume()
+    ((_, letter),) = server.xrange(KEYS.dead)
+    assert letter[b"dead_reason"] == b"unhandled"
+    assert b"There is no handler 'gone'" in letter[b"dead_error"]
+
+
+def test_an_entry_with_too_many_fields_can_be_read_from_its_dead_letter(calls, server):
+    calls.register("a")
+    fields = {f"field{number}".encode(): "ä".encode() for number in range(5000)}
+    server.xadd(KEYS.stream, fields)
+    consume()
+    ((_, letter),) = server.xrange(KEYS.dead)
+    assert entry_fields(letter) == fields
+
+
+class Away:
+    """A database that nobody reaches until it is ``back``."""
+
+    def __init__(self, monkeypatch):
+        self.back = threading.Event()
+        self.probes = 0
+        monkeypatch.setattr(database, "is_there", self._is_there)
+        monkeypatch.setattr(database, "probe_intervals", lambda: iter([0.02] * 10_000))
+
+    def _is_there(self):
+        self.probes += 1
+        return self.back.is_set()
+
+
+@pytest.fixture
+def away(monkeypatch):
+    return Away(monkeypatch)
+
+
+def test_while_the_database_is_away_nothing_counts_and_all_goes_on_afterwards(calls, server, away):
+    calls.register("a")
+    calls.plan = {("a", 1): [OperationalError(), OperationalError(), None]}
+    threading.Timer(0.3, away.back.set).start()
+    publish(0, 1, 2)
+    report = consume()
+    # The second outage is over when it is looked at: so it is an ordinary failure.
+    assert [count for _, number, count in calls if number == 1] == [1, 1, 2]
+    assert (report.failed, report.left, report.dead) == (1, 0, 0)
+
+
+def test_a_long_outage_leaves_to_others_what_was_not_started(calls, server, settings, away):
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "LEASE": 0.3, "BLOCK": 0.05}
+    calls.register("a")
+    calls.plan = {("a", 0): [OperationalError()]}
+    publish(0, 1, 2)
+    consumer = Consumer("orders", "billing")
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    wait_for_owner(server, b"~retry", 3)
+    assert {one["times_delivered"] for one in server.xpending_range(KEYS.stream, "billing", "-", "+", 10)} == {0}
+    away.back.set()
+    wait_for_owner(server, None, 0)
+    consumer.stop()
+    thread.join(20)
+    assert calls == [("a", 0, 1), ("a", 0, 1), ("a", 1, 1), ("a", 2, 1)]
+
+
+def wait_for_owner(server, owner, count):
+    def held():
+        rows = server.xpending_range(KEYS.stream, "billing", "-", "+", 10) if server.exists(KEYS.stream) else []
+        return [row for row in rows if owner in (None, row["consumer"])]
+
+    wait_for(lambda: server.exists(KEYS.consumers) and len(held()) == count, f"{count} entries with {owner}")
+
+
+def test_a_batch_that_meets_an_outage_is_tried_as_a_batch_again(calls, server, away):
+    calls.register("a", batch=10)
+    calls.plan = {("a", 1): [OperationalError(), None]}
+    threading.Timer(0.2, away.back.set).start()
+    publish(0, 1, 2)
+    assert consume().failed == 0
+    assert calls == [("a", 0, 1, 2, 1), ("a", 0, 1, 2, 1)]
+
+
+def test_stopping_during_an_outage_hands_everything_back(calls, server, away):
+    calls.register("a")
+    calls.plan = {("a", 0): [OperationalError()]}
+    publish(0, 1)
+    consumer = Consumer("orders", "billing")
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    wait_for(lambda: away.probes > 1, "the outage")
+    consumer.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    rows = server.xpending_range(KEYS.stream, "billing", "-", "+", 10)
+    assert [(row["consumer"], row["times_delivered"]) for row in rows] == [(b"~retry", 0), (b"~retry", 0)]
+
+
+def test_a_database_that_answers_a_new_connection_is_there():
+    connections["default"].ensure_connection()
+    assert database.is_there() is True
+    assert database.is_outage(OperationalError("no such table")) is False
+
+
+def test_a_database_that_does_not_is_away(monkeypatch, tmp_path):
+    connection = connections["default"]
+    connection.ensure_connection()
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "no folder" / "database"))
+    assert database.is_there() is False
+    assert database.is_outage(OperationalError()) is True
+    assert database.is_outage(ValueError()) is False
