@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import pytest
+from tests.faults.servers import missing
 
 
 def _programs():
@@ -17,8 +17,7 @@ class Postgres:
     def __init__(self):
         initdb = _programs()
         if initdb is None:
-            say = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-            say("PostgreSQL is not installed")
+            missing("PostgreSQL is not installed; .ci/servers installs it")
         self._bin = initdb.parent
         # It refuses to run as root, so the folder has to be somebody else's, in a place that everybody may enter.
         self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.getuid() == 0 else []

@@ -1,9 +1,9 @@
 """Handlers of consumers in processes of their own: which one is registered comes from the environment."""
 
 import ctypes
+import multiprocessing
 import os
 import random
-import sys
 import time
 
 from stream_events import handler
@@ -56,12 +56,9 @@ def stubborn(event):
 
 
 def forking(event):
-    """A child that ends as programs end, with everything that is called then."""
-    child = os.fork()
-    if not child:
-        sys.exit(0)
-    os.waitpid(child, 0)
-    note(event)
+    child = multiprocessing.get_context("fork").Process(target=note, args=[event])
+    child.start()
+    child.join()
 
 
 def endless(event):
