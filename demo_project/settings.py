@@ -69,5 +69,5 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 STREAM_EVENTS = {
     "URL": env.str("REDIS_URL", default="embedded://"),
     "KEY_PREFIX": env.str("KEY_PREFIX", default=""),
-    "CLAIM_IDLE": env.float("CLAIM_IDLE", default=60),
+    "LEASE": env.float("LEASE", default=30),
 }

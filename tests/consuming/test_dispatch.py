@@ -135,6 +135,7 @@ def test_threads_run_async_handlers_side_by_side(register, dispatcher):
     assert not together.broken
 
 
+@pytest.mark.fault("F9")
 @pytest.mark.parametrize("error", [ValueError("no"), SystemExit(0)])
 def test_gives_what_a_handler_raises_and_logs_it(call, caplog, error):
     def fail(event):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.test import override_settings
 from django.utils import timezone
 
@@ -61,6 +61,28 @@ def test_an_integrity_error_of_the_handler_is_its_own():
 def test_the_same_event_published_again_is_the_same_event():
     handle_once(handler(), [event(1, "e1")], write("first"))
     assert handle_once(handler(), [event(2, "e1")], write("second")) is False
+
+
+@pytest.mark.fault("F50")
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_a_handlers_own_transactions_and_hooks_belong_to_its_transaction():
+    committed = []
+
+    def handle():
+        with transaction.atomic():
+            write("inner")()
+            transaction.on_commit(lambda: committed.append(InboxEntry.objects.count()))
+        raise_once.pop()()
+
+    def fail():
+        raise ValueError
+
+    raise_once = [lambda: None, fail]
+    with pytest.raises(ValueError):  # noqa: PT011
+        handle_once(handler(), [event()], handle)
+    assert (Quiet.objects.count(), committed) == (0, [])
+    assert handle_once(handler(), [event()], handle) is True
+    assert (Quiet.objects.count(), committed) == (1, [1])
 
 
 def test_each_handler_and_group_has_its_own_memory():

@@ -16,6 +16,7 @@ from stream_events import StreamPublisher
 from stream_events.consuming import AsyncConsumer, Consumer
 from stream_events.keys import group_keys
 from tests.conftest import ROOT, wait_for
+from tests.faults.postgres import Postgres
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Server
 
@@ -279,3 +280,10 @@ def workers(tmp_path, real):
     workers = Workers(tmp_path, real.url)
     yield workers
     workers.close()
+
+
+@pytest.fixture
+def postgres():
+    server = Postgres().start()
+    yield server
+    server.close()

@@ -30,11 +30,21 @@ class Postgres:
         self._run(
             "initdb", "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "-N"
         )
-        self._control("start", "-o", f"-c listen_addresses='' -k {self.folder} -F -c synchronous_commit=off")
+        self.go_on()
         return self
 
-    def close(self):
+    def go_on(self):
+        self._control("start", "-o", f"-c listen_addresses='' -k {self.folder} -F -c synchronous_commit=off")
+
+    def crash(self):
         self._control("stop", "-m", "immediate")
+
+    def execute(self, statement):
+        self._run("psql", "-h", self.folder, "-U", "postgres", "-q", "-c", statement)
+
+    def close(self):
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self.crash()
         shutil.rmtree(self.folder)
 
     def _control(self, verb, *options):

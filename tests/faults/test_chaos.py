@@ -11,7 +11,6 @@ import pytest
 
 from tests.conftest import wait_for
 from tests.faults.conftest import KEYS, dead_letters, is_settled
-from tests.faults.postgres import Postgres
 
 EVENTS = 50_000
 POISON = range(0, EVENTS, EVENTS // 50)
@@ -136,11 +135,8 @@ def test_nothing_is_lost_whatever_dies(chaos, workers):
 @pytest.fixture(params=["postgresql", "sqlite"])
 def database(request, tmp_path):
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'effects.sqlite3'}"
-        return
-    server = Postgres().start()
-    yield server.url
-    server.close()
+        return f"sqlite:///{tmp_path / 'effects.sqlite3'}"
+    return request.getfixturevalue("postgres").url
 
 
 @pytest.mark.slow

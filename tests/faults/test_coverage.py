@@ -9,7 +9,7 @@ DOCUMENT = (ROOT / "docs" / "faults.md").read_text()
 
 
 def numbers(text):
-    """``F1–F4, F6`` as numbers."""
+    """All that are named, alone or as a range."""
     found = set()
     for first, _, last in re.findall(r"F(\d+)(–F(\d+))?", text):
         found.update(range(int(first), int(last or first) + 1))

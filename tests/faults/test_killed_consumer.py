@@ -31,7 +31,7 @@ def stopped_in_a_batch(process, client):
 
 @pytest.mark.slow
 def test_every_order_is_handled_although_the_consumer_was_killed(project):
-    project.environment["CLAIM_IDLE"] = "1"
+    project.environment["LEASE"] = "2"
     project.shell(PLACE.format(count=COUNT))
     client = project.redis()
     assert client.xlen("orders") == COUNT
