@@ -157,7 +157,8 @@ class Consumer:
     def _consume(self) -> None:
         fail = self._halt.fail
         lease = Ticker("lease", self._context.lease.keep, fail)
-        watch = Watch(self._context, self._dispatcher, before_end=lambda: self._before_end(lease))
+        deadline = self._reader.deadline
+        watch = Watch(self._context, self._dispatcher, deadline, before_end=lambda: self._before_end(lease))
         tickers = [Ticker("watch", watch.tick, fail)]
         if inbox.aliases(self.handlers):
             delay = inbox.PRUNING_INTERVAL * random.uniform(0.1, 1)  # noqa: S311 - not all consumers at once

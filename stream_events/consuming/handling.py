@@ -77,9 +77,9 @@ class Handling:
         if not lease.is_sure(now):
             lease.wait(0.1)
             return False
-        term = lease.term
-        if all(one.term == term for one in lane.work.copy()):
-            return True
+        term, first = lease.term, lane.first()
+        if first is None or first.term == term:
+            return first is not None
         work = lane.drain()
         try:
             owned = {
@@ -129,7 +129,8 @@ class Handling:
         """
         piece: list[Work] = []
         while len(piece) < self._dispatcher.batch and (work := lane.pop()):
-            if piece and (work[::2] != piece[0][::2] or not work.entry.is_new):
+            first = piece[0] if piece else work
+            if (work.hand, work.term) != (first.hand, first.term) or (piece and not work.entry.is_new):
                 lane.put_back([work])
                 break
             piece.append(work)

@@ -38,6 +38,13 @@ class Lane:
         except IndexError:
             return None
 
+    def first(self) -> Work | None:
+        """The next one, which stays; None as above."""
+        try:
+            return self.work[0]
+        except IndexError:
+            return None
+
     def drain(self) -> list[Work]:
         """Everything that is in the lane; it is not there any more."""
         found = []

@@ -61,6 +61,10 @@ class Lease:
         """Whether nobody else can have taken what this consumer holds."""
         return now - self._sent < SURE * self.seconds
 
+    def is_lost(self, now: float) -> bool:
+        """Whether it has run out for all that this process knows."""
+        return now - self._sent > self.seconds
+
     def is_settled(self, now: float) -> bool:
         """Whether it was renewed for so long without a gap that the others' leases can be believed."""
         return now - self._unbroken_since > SETTLED * self.seconds

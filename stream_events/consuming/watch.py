@@ -11,7 +11,7 @@ import redis
 from stream_events.connections import explain
 from stream_events.consuming.context import Context
 from stream_events.consuming.dispatch import Dispatcher, Running
-from stream_events.exceptions import HandlerTimeoutError
+from stream_events.exceptions import HandlerTimeoutError, RedisUnavailableError
 
 logger = logging.getLogger("stream_events")
 
@@ -23,10 +23,13 @@ class Watch:
     """Acknowledges what is finished while others are slow, and gives up handlers that run for too long.
 
     A thread cannot be ended from outside. So when a handler is given up, ``before_end`` is called, and then the
-    consumer's option ``abandon``, which is to end the process.
+    consumer's option ``abandon``, which is to end the process. At ``deadline`` it tells the consumer to stop.
     """
 
-    def __init__(self, context: Context, dispatcher: Dispatcher, before_end: Callable[[], None]) -> None:
+    def __init__(
+        self, context: Context, dispatcher: Dispatcher, deadline: float, before_end: Callable[[], None]
+    ) -> None:
+        self._deadline = deadline
         self._context = context
         self._dispatcher = dispatcher
         self._before_end = before_end
@@ -46,6 +49,11 @@ class Watch:
                     hand.flush()
                 except redis.RedisError as error:
                     logger.warning("not_acknowledged error=%r: it is tried again", explain(error))
+        if now >= self._deadline:
+            self._context.halt.ask()
+            self._context.halt.wake()
+        if self._context.options.drain and self._context.lease.is_lost(now):
+            self._context.halt.fail(RedisUnavailableError("Redis has not answered for the time of a lease."))
         if self._context.halt.is_asked() and self._stopping_since is None:
             self._stopping_since = now
         for running in self._dispatcher.running():

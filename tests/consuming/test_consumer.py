@@ -120,13 +120,13 @@ def test_max_seconds_ends_it(handled):
 
 
 def test_max_seconds_ends_it_within_a_batch_and_hands_back_the_rest(handled, server):
-    publish(*range(50))
-    handled.hook = lambda event: threading.Event().wait(0.05)
+    publish(*range(pace.FIRST))
+    handled.hook = lambda event: threading.Event().wait(0.2)
     report = consume(drain=False, max_seconds=0.3)
-    assert 0 < report.started < 50
+    assert 0 < report.started < pace.FIRST
     handled.hook = lambda event: None
     consume()
-    assert handled == list(range(50))
+    assert handled == list(range(pace.FIRST))
 
 
 def test_draining_a_group_that_goes_away_ends(handled, server):

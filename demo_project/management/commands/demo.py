@@ -72,7 +72,7 @@ class Command(BaseCommand):
             f"Admin      http://127.0.0.1:{port}/admin/   user {USERNAME}, password {PASSWORD}",
             "Look at    Stream events › Streams, Pending entries; Shop › Orders; Billing › Invoices",
             "Try        save an order without lines: it cannot be invoiced, and its event stays pending. Add a line:",
-            f"           it is invoiced when the event comes again, after {get_settings().claim_idle:g} seconds.",
+            "           it is invoiced when the event comes again; the page says when that is.",
             "Everything runs on this machine. Quit with CONTROL-C.",
         )
         with (
