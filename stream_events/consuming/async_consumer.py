@@ -24,6 +24,7 @@ class AsyncConsumer:
     def __init__(self, stream: str, group: str, **options: Any) -> None:
         self._consumer = Consumer(stream, group, **options)
         self._ended = asyncio.Event()
+        self._ended.set()  # until it runs, there is nothing to wait for
 
     @property
     def name(self) -> str:
@@ -35,6 +36,7 @@ class AsyncConsumer:
         When the task that awaits this is cancelled, the consumer stops as ``stop`` stops it, and then the
         cancellation goes on.
         """
+        self._ended.clear()
         self._consumer.loop.use(asyncio.get_running_loop())
         future: concurrent.futures.Future[Report] = concurrent.futures.Future()
         thread = threading.Thread(

@@ -61,9 +61,12 @@ class Attempt:
         if not self.wanted and (name or unhandled == "dead"):
             text = f"There is no handler {name!r}." if name else "No handler wants this event."
             self.letters.append(Letter(policy.UNHANDLED, error=text))
-        self.ready, self.passed_over = self.progress.split(self.wanted, time.time())
-        for handler in self.ready:
-            self.progress.due.pop(handler.name, None)
+        if self.progress.is_blank:
+            self.ready = list(self.wanted)
+        else:
+            self.ready, self.passed_over = self.progress.split(self.wanted, time.time())
+            for handler in self.ready:
+                self.progress.due.pop(handler.name, None)
         if self.entry.delivery_count > 1:
             self.ready = [handler for handler in self.ready if not self._has_crashed(handler, decide)]
 
@@ -88,6 +91,8 @@ class Attempt:
 
     def delay(self) -> float | None:
         """Seconds until the first handler that waits is to be called again; None if none waits."""
+        if not self.progress.due:
+            return None
         due = [self.progress.due[handler.name] for handler in self.wanted if handler.name in self.progress.due]
         return max(0.0, min(due) - time.time()) if due else None
 

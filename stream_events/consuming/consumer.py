@@ -122,8 +122,9 @@ class Consumer:
         """
         # A signal handler must not touch a lock that the interrupted code may hold; the thread may.
         if self._halt.ask():
-            self._waking = threading.Thread(target=self._wake, name="stream_events-wake", daemon=True)
-            self._waking.start()
+            waking = threading.Thread(target=self._wake, name="stream_events-wake", daemon=True)
+            waking.start()
+            self._waking = waking
 
     def _make_context(self) -> Context:
         settings, options = get_settings(), self.options
@@ -189,7 +190,7 @@ class Consumer:
         return Report(**counts, left=self._reader.left() if self.options.drain else 0)
 
     def _hand_back(self) -> None:
-        if self._lanes:
+        if self._lanes and not self._ended.is_set():
             self._settlement.hand_back(self._lanes.take_back())
 
     def _wake(self) -> None:

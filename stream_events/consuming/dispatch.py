@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 import threading
@@ -87,7 +86,10 @@ class Dispatcher:
             if not handle_once(handler, events, lambda: self._invoke(handler, events)):
                 logger.info("handled_before handler=%s event_id=%s", handler.name, events[0].event_id)
             return
-        with transaction.atomic(using=handler.atomic) if handler.atomic else contextlib.nullcontext():
+        if handler.atomic:
+            with transaction.atomic(using=handler.atomic):
+                self._invoke(handler, events)
+        else:
             self._invoke(handler, events)
 
     def _invoke(self, handler: Handler, events: Sequence[Event]) -> None:

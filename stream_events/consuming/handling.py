@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -67,6 +66,7 @@ class Handling:
         finally:
             if handled:
                 self._context.pace.note_work(handled, time.monotonic() - began)
+                self._context.tally.add("started", handled)
             if halt.is_asked():
                 self._settlement.hand_back(lane.drain())
             close_old_connections()
@@ -104,10 +104,11 @@ class Handling:
     def _handle_next(self, lane: Lane) -> int:
         """Handle the first entry of the lane, or as many as make up a batch; returns how many."""
         piece = self._piece(lane)
-        # Of two that might end the process, one at a time: the other would be counted as well.
-        if piece:
-            with self._suspects if piece[0].entry.is_suspect else contextlib.nullcontext():
+        if piece and piece[0].entry.is_suspect:
+            with self._suspects:  # of two that might end the process, the other would be counted as well
                 self._handle_piece(lane, piece)
+        elif piece:
+            self._handle_piece(lane, piece)
         return len(piece)
 
     def _handle_piece(self, lane: Lane, piece: Sequence[Work]) -> None:
@@ -127,6 +128,9 @@ class Handling:
 
         What was is handled alone, so that it can do no harm to others if it ends the process.
         """
+        if self._dispatcher.batch == 1:
+            work = lane.pop()
+            return [work] if work else []
         piece: list[Work] = []
         while len(piece) < self._dispatcher.batch and (work := lane.pop()):
             first = piece[0] if piece else work
@@ -154,7 +158,6 @@ class Handling:
                     self._settlement.report_trimmed(hand, [entry.entry_id])
                 return None
             entry, raw_progress = started
-        self._context.tally.add("started")
         if size := self._excess(entry):
             self._settlement.settle_undecodable(hand, entry, policy.OVERSIZED, size)
             return None

@@ -108,6 +108,10 @@ class Progress:
     def dump(self) -> bytes:
         return json.dumps({"finished": sorted(self.finished), "due": self.due, "skipped": self.skipped}).encode()
 
+    @property
+    def is_blank(self) -> bool:
+        return not (self.finished or self.due or self.skipped)
+
     def deliveries(self, handler: Handler, entry_deliveries: int) -> int:
         """How often the handler was started, of so many starts of the entry."""
         return entry_deliveries - self.skipped.get(handler.name, 0)

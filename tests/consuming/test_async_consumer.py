@@ -129,6 +129,15 @@ def test_a_handler_that_blocks_the_loop_costs_no_lease(register, server, setting
     assert handled == [1]
 
 
+def test_one_that_never_ran_is_stopped_at_once(register):
+    register(print)
+
+    async def main():
+        await AsyncConsumer("orders", "billing").stop()
+
+    asyncio.run(main())
+
+
 def test_it_is_refused_as_the_other_one_is(register):
     with pytest.raises(ConfigurationError, match="No handler"):
         AsyncConsumer("orders", "shipping")

@@ -133,11 +133,14 @@ class Run:
     """A consumer that runs in a thread."""
 
     def __init__(self, **options):
-        self.consumer = Consumer("orders", "billing", **options)
+        self.consumer = self._make(options)
         self.name = self.consumer.name
         self.report = self.error = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _make(self, options):
+        return Consumer("orders", "billing", **options)
 
     def _run(self):
         try:
@@ -167,11 +170,13 @@ class Run:
 class AsyncRun(Run):
     """The same on an event loop."""
 
+    def _make(self, options):
+        self._awaited = AsyncConsumer("orders", "billing", **options)
+        return self._awaited._consumer
+
     def _consume(self):
         async def main():
-            consumer = AsyncConsumer.__new__(AsyncConsumer)
-            consumer._consumer, consumer._ended = self.consumer, asyncio.Event()
-            return await consumer.run()
+            return await self._awaited.run()
 
         return asyncio.run(main())
 
