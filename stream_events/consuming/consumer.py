@@ -139,11 +139,12 @@ class Consumer:
             hand=Hand(group),
             requeued=Hand(Group(requeue_keys(*names), self.group, self.name, clients, addressed=True)),
             lease=Lease(Roster(group).renew, settings.lease),
+            mark=Mark(group),
             pace=Pace(max(options.count or settings.count, self._dispatcher.batch), options.threads),
         )
 
     def _join(self) -> bool:
-        mark = Mark(self._group)
+        mark = self._context.mark
         if self.options.create_from is None:
             created = mark.recreate() is not None
         else:

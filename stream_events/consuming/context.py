@@ -8,6 +8,7 @@ from stream_events.conf import Settings
 from stream_events.consuming.halt import Halt
 from stream_events.consuming.hand import Hand
 from stream_events.consuming.lease import Lease
+from stream_events.consuming.mark import Mark
 from stream_events.consuming.options import ConsumerOptions
 from stream_events.consuming.pace import Pace
 from stream_events.consuming.tally import Tally
@@ -24,6 +25,7 @@ class Context:
     hand: Hand
     requeued: Hand
     lease: Lease
+    mark: Mark
     pace: Pace
     halt: Halt = field(default_factory=Halt)
     tally: Tally = field(default_factory=Tally)

@@ -9,7 +9,16 @@ from typing import Any, NamedTuple
 import redis
 
 from stream_events.consuming.options import FIRST
-from stream_events.consuming.replies import CHUNK, chunks, claimed, decoded, flat, is_group_gone, new_entries
+from stream_events.consuming.replies import (
+    CHUNK,
+    chunks,
+    claimed,
+    decoded,
+    flat,
+    is_group_gone,
+    is_out_of_memory,
+    new_entries,
+)
 from stream_events.consuming.scripts import Scripts
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError
@@ -85,7 +94,7 @@ class Group:
             return bool(self.run("create", start, int(keep_waiting)))
         except redis.ResponseError as error:
             # At maxmemory Redis refuses before it looks whether there is anything to do.
-            if isinstance(error, redis.OutOfMemoryError) and self._exists():
+            if is_out_of_memory(error) and self._exists():
                 return False
             if "WRONGTYPE" in str(error):
                 raise ConfigurationError(

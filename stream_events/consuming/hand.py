@@ -67,8 +67,8 @@ class Hand:
         self._ids.difference_update(entry_ids)
 
     def is_late(self, now: float) -> bool:
-        """Whether something finished waits for its acknowledgement longer than it should."""
-        return bool(self._finished) and now - self._since > ACK_INTERVAL
+        """Whether something is owed, or was finished and waits for its acknowledgement longer than it should."""
+        return bool(self._owed) or (bool(self._finished) and now - self._since > ACK_INTERVAL)
 
     def flush(self) -> None:
         """Send what is owed and acknowledge what is finished; raises ``redis.RedisError``."""

@@ -16,9 +16,16 @@ class Mark:
 
     def __init__(self, group: Group) -> None:
         self._group = group
+        self._saved_at = 0  # acknowledged entries
 
     def save(self) -> None:
         self._group.run("mark")
+
+    def follow(self, acknowledged: int, step: int = 1) -> None:
+        """Save it if ``step`` more entries were acknowledged since the last time."""
+        if acknowledged - self._saved_at >= step:
+            self.save()
+            self._saved_at = acknowledged
 
     def check_tombstone(self) -> None:
         """Raise ``ConfigurationError`` if an operator has deleted the group."""

@@ -11,7 +11,6 @@ from stream_events.connections import explain, safe_url
 from stream_events.consuming.context import Context
 from stream_events.consuming.handling import Handling
 from stream_events.consuming.lanes import Lanes, Work
-from stream_events.consuming.mark import Mark
 from stream_events.consuming.outage import Outage
 from stream_events.consuming.recovery import Found, Recovery
 from stream_events.consuming.replies import follows, is_group_gone
@@ -23,7 +22,7 @@ logger = logging.getLogger("stream_events")
 ROOM_INTERVAL = 0.005  # seconds between looks at lanes that are full
 FULL_INTERVAL = 0.5  # and at a group in which too many entries wait
 GONE_INTERVAL = 0.1
-MARK_INTERVAL, MARK_ENTRIES = 2.0, 100  # the mark is saved after so many seconds, or acknowledged entries
+MARK_ENTRIES = 100  # the mark is saved after so many acknowledged entries, and by the watch when there are fewer
 
 
 class Reader:
@@ -36,12 +35,11 @@ class Reader:
         self._context = context
         self._handling = handling
         self._recovery = recovery
-        self._mark = Mark(context.hand.group)
+        self._mark = context.mark
         self._block = context.options.block or context.settings.block
         self._budget = context.options.max_events or float("inf")
         self._has_recovered = False  # in this turn; the next one is for new entries
         self._is_full = False
-        self._marked = (0, 0.0)  # how much was acknowledged when the mark was saved, and when that was
 
     def is_over(self) -> bool:
         """Whether the consumer has nothing more to do: it was told to stop, or a limit is reached."""
@@ -96,11 +94,7 @@ class Reader:
         for hand in self._context.hands:
             if self._context.options.threads == 1 or hand.is_late(now) or self._room() < 1:
                 hand.flush()
-        count, moment = self._marked
-        acknowledged = self._context.hand.acknowledged - count
-        if acknowledged >= MARK_ENTRIES or (acknowledged and now - moment > MARK_INTERVAL):
-            self._mark.save()
-            self._marked = self._context.hand.acknowledged, now
+        self._mark.follow(self._context.hand.acknowledged, MARK_ENTRIES)
 
     def _next(self) -> Found | None:
         room = self._room()

@@ -28,6 +28,11 @@ def is_group_gone(error: redis.RedisError) -> bool:
     return any(words in text for words in ("NOGROUP", "no such key", "UNBLOCKED the stream key no longer exists"))
 
 
+def is_out_of_memory(error: redis.RedisError) -> bool:
+    """Whether Redis refused for ``maxmemory``; from a script, versions before 7 say so in a plain error."""
+    return "used memory > 'maxmemory'" in str(error)
+
+
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), CHUNK):
         yield items[start : start + CHUNK]

@@ -43,12 +43,13 @@ class Watch:
 
     def tick(self) -> float:
         now = time.monotonic()
-        for hand in self._context.hands:
-            if hand.is_late(now):
-                try:
+        try:
+            for hand in self._context.hands:
+                if hand.is_late(now):
                     hand.flush()
-                except redis.RedisError as error:
-                    logger.warning("not_acknowledged error=%r: it is tried again", explain(error))
+            self._context.mark.follow(self._context.hand.acknowledged)
+        except redis.RedisError as error:
+            logger.warning("not_acknowledged error=%r: it is tried again", explain(error))
         if now >= self._deadline:
             self._context.halt.ask()
             self._context.halt.wake()
