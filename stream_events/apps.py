@@ -46,6 +46,11 @@ def import_handler_modules() -> None:
             if module_has_submodule(config.module, name):
                 import_module(path)
         except Exception as error:  # noqa: BLE001 - whatever a module raises, consumers must not start
-            frame = extract_tb(error.__traceback__)[-1]
+            # Where the project's code is, not ours or the interpreter's that it has called.
+            frames = extract_tb(error.__traceback__)
+            own = [
+                frame for frame in frames if "importlib" not in frame.filename and __package__ not in frame.filename
+            ]
+            frame = (own or frames)[-1]
             text = f"{path} does not import: {type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
             handlers.report(Problem(text, "Mend the module; consumers do not start without it."))

@@ -40,7 +40,7 @@ def publishing_client() -> redis.Redis:
 
 
 def inspecting_client() -> redis.Redis:
-    """The client that pages and commands look at Redis with; no step of it takes longer than two seconds."""
+    """The client of pages and commands; no step of it takes longer than two seconds."""
     return _shared_client("inspect", lambda settings: _INSPECT_TIMEOUT)
 
 

@@ -45,8 +45,8 @@ class Entry(NamedTuple):
 class Event:
     """One event as a handler gets it; ``payload`` is shared between handlers and meant to be read only.
 
-    ``headers`` are the entry's fields beside ``payload``. ``delivery_count`` is Redis's own: 1 for the
-    first time that the entry is handed to a consumer of the group.
+    ``headers`` are the entry's fields beside ``payload``. ``delivery_count`` is which start of the handler this is,
+    1 for the first.
     """
 
     stream: str

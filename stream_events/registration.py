@@ -66,7 +66,8 @@ def make_handler(func: HandlerFunction, stream: str, group: str, options: Handle
     """The handler that these arguments of ``register`` ask for; raises ``ConfigurationError``."""
     unknown = set(options) - set(HandlerOptions.__annotations__)
     if unknown:
-        raise TypeError(f"register() has no option {sorted(unknown)[0]!r}")
+        known = ", ".join(HandlerOptions.__annotations__)
+        raise TypeError(f"a handler has no option {sorted(unknown)[0]!r}; there are {known}")
     _check_function(func)
     for option in ("max_deliveries", "batch"):
         _check_number(option, options.get(option), int, "a whole number of at least 1")
@@ -98,6 +99,10 @@ def dotted_path(func: Any) -> str:
 
 def _alias(func: HandlerFunction, options: HandlerOptions) -> str | None:
     atomic, once = options.get("atomic"), options.get("once")
+    if atomic is not None and not isinstance(atomic, bool | str):
+        raise ConfigurationError(f"atomic is {atomic!r}", "atomic is the alias of a database, or True.")
+    if once is not None and not isinstance(once, bool):
+        raise ConfigurationError(f"once is {once!r}", "once is True or False.")
     if atomic is False and once:
         raise ConfigurationError("once=True needs a transaction", "Leave atomic out, or name a database with it.")
     if not atomic and not once:

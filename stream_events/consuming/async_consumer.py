@@ -22,7 +22,8 @@ class AsyncConsumer:
     """
 
     def __init__(self, stream: str, group: str, **options: Any) -> None:
-        self._consumer = Consumer(stream, group, **options)
+        self._future: concurrent.futures.Future[Report] = concurrent.futures.Future()
+        self._consumer = Consumer(stream, group, **{"abandon": self._abandon, **options})
         self._ended = asyncio.Event()
         self._ended.set()  # until it runs, there is nothing to wait for
 
@@ -38,31 +39,34 @@ class AsyncConsumer:
         """
         self._ended.clear()
         self._consumer.loop.use(asyncio.get_running_loop())
-        future: concurrent.futures.Future[Report] = concurrent.futures.Future()
-        thread = threading.Thread(
-            target=_run, args=[self._consumer, future], name=f"stream_events-{self.name}", daemon=True
-        )
-        thread.start()
-        ended = asyncio.wrap_future(future)
+        threading.Thread(target=self._run, name=f"stream_events-{self.name}", daemon=True).start()
+        ended = asyncio.wrap_future(self._future)
+        ended.add_done_callback(lambda _: self._ended.set())
         try:
             return await asyncio.shield(ended)
         except asyncio.CancelledError:
             self._consumer.stop()
             await asyncio.wait([ended])
+            ended.exception()  # or asyncio would complain that nobody has asked for it
             raise
-        finally:
-            self._ended.set()
 
     async def stop(self) -> None:
         """Finish what is being handled, hand back the rest, and wait until ``run`` is over."""
         self._consumer.stop()
         await self._ended.wait()
 
+    def _run(self) -> None:
+        try:
+            report = self._consumer.run()
+        except BaseException as error:  # noqa: BLE001 - whoever awaits it gets it
+            self._abandon(error)
+        else:
+            if not self._future.done():
+                self._future.set_result(report)
+        finally:
+            connections.close_all()
 
-def _run(consumer: Consumer, future: concurrent.futures.Future[Report]) -> None:
-    try:
-        future.set_result(consumer.run())
-    except BaseException as error:  # noqa: BLE001 - whoever awaits it gets it
-        future.set_exception(error)
-    finally:
-        connections.close_all()
+    def _abandon(self, error: BaseException) -> None:
+        """Let whoever awaits ``run`` have ``error``, although a handler may still run."""
+        if not self._future.done():
+            self._future.set_exception(error)

@@ -107,7 +107,7 @@ class Attempt:
         for letter in self.letters:
             if letter.handler and with_letters:
                 progress.finish(letter.handler)
-        for handler in self.passed_over:
+        for handler in self.passed_over if with_letters else ():
             progress.pass_over(handler)
         return progress.dump()
 

@@ -8,7 +8,6 @@ import os
 import random
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -41,8 +40,7 @@ from stream_events.registry import handlers
 
 logger = logging.getLogger("stream_events")
 
-WAKE_INTERVAL = 0.1
-CLOSING = 5.0  # seconds; what the thread that wakes the reader is given
+CLOSING = 5.0  # seconds; what the janitor is given, which may be in the middle of a statement
 
 
 class Consumer:
@@ -71,10 +69,7 @@ class Consumer:
         self._settlement = Settlement(self._context)
         self._handling = Handling(self._context, self._dispatcher, self._settlement)
         self._reader = Reader(self._context, self._handling, Recovery(self._context, self._settlement))
-        self._ended = threading.Event()
-        self._ended.set()  # until it runs, nobody has to be woken
         self._lanes: Lanes | None = None
-        self._waking: threading.Thread | None = None
 
     def join(self) -> bool:
         """Wait for Redis, and create the group if it is missing; True when it was created.
@@ -97,9 +92,9 @@ class Consumer:
         """Join, unless that was done, and handle events until ``stop`` is called or a limit is reached.
 
         Raises what ``join`` raises, ``HandlerTimeoutError`` when a handler cannot be waited for any longer, and
-        whatever ended one of its threads.
+        whatever ended one of its threads. With one lane the handlers run in the calling thread: then the option
+        ``abandon`` is called at that moment, and the error comes when the handler ends.
         """
-        self._ended.clear()
         try:
             if not self.joined:
                 self.join()
@@ -107,24 +102,23 @@ class Consumer:
                 self._consume()
             if self._halt.error:
                 raise self._halt.error
-            return self._report()
+            report = self._report()
+            logger.info("consumer_ended stream=%s group=%s consumer=%s %s", self.stream, self.group, self.name, report)
+            return report
         finally:
-            self._ended.set()
             self.loop.close()
-            if self._waking:
-                self._waking.join(CLOSING)
             self._group.close()
+
+    def left(self) -> int:
+        """How many entries are left of those that were to be drained; raises ``RedisUnavailableError``."""
+        return self._reader.left()
 
     def stop(self) -> None:
         """Finish what is being handled, hand back the rest, and return from ``run``.
 
         May be called from a signal handler or another thread.
         """
-        # A signal handler must not touch a lock that the interrupted code may hold; the thread may.
-        if self._halt.ask():
-            waking = threading.Thread(target=self._wake, name="stream_events-wake", daemon=True)
-            waking.start()
-            self._waking = waking
+        self._halt.ask()
 
     def _make_context(self) -> Context:
         settings, options = get_settings(), self.options
@@ -145,13 +139,10 @@ class Consumer:
 
     def _join(self) -> bool:
         mark = self._context.mark
-        if self.options.create_from is None:
-            created = mark.recreate() is not None
-        else:
-            created = self._group.ensure(self.options.create_from)
-            mark.remove_tombstone()
+        created = mark.recreate(self.options.create_from) is not None
         self._context.lease.renew()
-        self._reader.drain_to = self._group.last_id() if self.options.drain else None
+        if self.options.drain:
+            self._reader.drain(self._group.last_id())
         self._reader.outage.over()
         self.joined = True
         return created
@@ -160,12 +151,19 @@ class Consumer:
         fail = self._halt.fail
         lease = Ticker("lease", self._context.lease.keep, fail)
         deadline = self._reader.deadline
-        watch = Watch(self._context, self._dispatcher, deadline, before_end=lambda: self._before_end(lease))
-        tickers = [Ticker("watch", watch.tick, fail)]
+        watch = Watch(
+            self._context,
+            self._dispatcher,
+            deadline,
+            on_stop=self._on_stop,
+            before_end=lambda: self._before_end(lease),
+        )
+        watching = Ticker("watch", watch.tick, fail)
+        janitor = None
         if inbox.aliases(self.handlers):
             delay = inbox.PRUNING_INTERVAL * random.uniform(0.1, 1)  # noqa: S311 - not all consumers at once
             retention = self._context.settings.inbox_retention
-            tickers.append(Ticker("janitor", lambda: inbox.prune_all(self.handlers, retention), fail, delay))
+            janitor = Ticker("janitor", lambda: inbox.prune_all(self.handlers, retention), fail, delay)
         self._lanes = Lanes(self.options.threads, self._handling.handle, fail)
         try:
             while not self._reader.is_over():
@@ -173,9 +171,10 @@ class Consumer:
         finally:
             self._halt.ask()  # what no lane has begun with is for others
             self._lanes.close(watch.is_hopeless)
-            for ticker in tickers:
-                ticker.close()
+            if janitor:
+                janitor.close(CLOSING)
             self._try(self._reader.finish)
+            watching.close()
             lease.close()
             self._try(Roster(self._group).leave)
 
@@ -188,19 +187,17 @@ class Consumer:
     def _report(self) -> Report:
         tally = self._context.tally
         counts = {name: tally[name] for name in ("started", "failed", "dead", "adopted", "trimmed", "unhandled")}
-        return Report(**counts, left=self._reader.left() if self.options.drain else 0)
+        return Report(**counts, left=self.left() if self.options.drain else 0)
 
     def _hand_back(self) -> None:
-        if self._lanes and not self._ended.is_set():
+        if self._lanes:
             self._settlement.hand_back(self._lanes.take_back())
 
-    def _wake(self) -> None:
-        self._halt.wake()
-        logger.info("consumer_stopping stream=%s group=%s", self.stream, self.group)
+    def _on_stop(self) -> None:
+        """Hand back what no lane has begun with, and end the read that waits."""
         self._hand_back()
-        while not self._ended.wait(WAKE_INTERVAL):
-            with contextlib.suppress(redis.RedisError):
-                self._group.wake()
+        with contextlib.suppress(redis.RedisError):
+            self._group.wake()
 
     def _try(self, command: Callable[[], object]) -> None:
         try:

@@ -52,6 +52,9 @@ class Dispatcher:
             wanted = tuple(handler for handler in self.handlers if handler.matches(*kind))
             if len(self._by_kind) < KNOWN_KINDS:
                 self._by_kind[kind] = wanted
+                if not wanted:
+                    text = "event_unhandled stream=%s group=%s obj_type=%r action=%r: no handler wants such events"
+                    logger.warning(text, event.stream, event.group, *kind)
             return wanted
 
     def named(self, name: str) -> tuple[Handler, ...]:

@@ -15,6 +15,7 @@ from stream_events.consuming.replies import (
     claimed,
     decoded,
     flat,
+    follows,
     is_group_gone,
     is_out_of_memory,
     new_entries,
@@ -101,7 +102,9 @@ class Group:
                     f"The key {self.keys.stream!r} exists and is not a stream. Rename one of them, or set KEY_PREFIX."
                 ) from error
             if "Invalid stream ID" in str(error):
-                raise ConfigurationError(f"A group cannot start at {start!r}; give an entry id.") from error
+                raise ConfigurationError(
+                    f"A group cannot start at {start!r}; give an entry id, earliest or latest."
+                ) from error
             raise
 
     def _exists(self) -> bool:
@@ -208,6 +211,18 @@ class Group:
         info = self.client.xinfo_stream(self.keys.stream)
         return str(info["last-generated-id"].decode())
 
+    def length(self) -> int:
+        """How many entries the stream has."""
+        return int(self.client.xlen(self.keys.stream))
+
+    def unread(self, until: str) -> int:
+        """How many entries the group has not read, if any up to ``until``; 1 stands for a number Redis cannot tell."""
+        groups: Any = self.client.xinfo_groups(self.keys.stream) if self.length() else []
+        for group in groups:
+            if group["name"] == self.name.encode() and follows(until, group["last-delivered-id"].decode()):
+                return int(group.get("lag") or 1)
+        return 0
+
     def pending_count(self) -> int:
         """How many entries the whole group holds; none when there is no such group."""
         try:
@@ -219,8 +234,8 @@ class Group:
 
     def close(self) -> None:
         """Close the connections; they are made again when they are needed."""
-        self._reader.close()
-        self.client.close()
+        for client in (self._reader, self.client):
+            client.connection_pool.disconnect()
 
     def wake(self) -> None:
         """End a read that waits, from another thread; the server then answers it with nothing."""

@@ -27,7 +27,8 @@ class Hand:
 
     def __init__(self, group: Group) -> None:
         self.group = group
-        self.acknowledged = 0
+        self.settled = 0
+        self.due_at = float("inf")  # when something is due that this consumer let wait, by its own clock
         self._ids: set[str] = set()
         self._finished: list[str] = []
         self._owed: list[tuple[str, Callable[[], None]]] = []
@@ -60,7 +61,12 @@ class Hand:
             logger.warning("settling_failed entry_id=%s error=%r: it is tried again", entry_id, explain(error))
             self._owed.append((entry_id, action))
         else:
+            self.settled += 1
             self.release([entry_id])
+
+    def expect(self, delay: float) -> None:
+        """Something is due in ``delay`` seconds."""
+        self.due_at = min(self.due_at, time.monotonic() + delay)
 
     def release(self, entry_ids: Iterable[str]) -> None:
         """Somebody else sees to these entries now."""
@@ -81,7 +87,7 @@ class Hand:
                 self.group.ack(batch)
                 del self._finished[: len(batch)]
                 self._since = time.monotonic()
-                self.acknowledged += len(batch)
+                self.settled += len(batch)
                 self.release(batch)
         if refused:
             raise refused

@@ -30,6 +30,8 @@ MOST_FIELDS = 1000  # of an entry that is handled
 TRY_AGAIN = 0.5  # seconds, when Redis does not answer
 DATABASE_CHECK = 1.0  # seconds; how often connections are looked after in a lane that never gets empty
 
+INTERRUPTED = Exception("nothing more may be started")  # never raised
+
 
 class Handling:
     """Empties lanes: starts each entry, calls its handlers, and has it settled."""
@@ -106,6 +108,9 @@ class Handling:
         piece = self._piece(lane)
         if piece and piece[0].entry.is_suspect:
             with self._suspects:  # of two that might end the process, the other would be counted as well
+                if self._context.halt.is_asked():
+                    lane.put_back(piece)
+                    return 0
                 self._handle_piece(lane, piece)
         elif piece:
             self._handle_piece(lane, piece)
@@ -114,12 +119,11 @@ class Handling:
     def _handle_piece(self, lane: Lane, piece: Sequence[Work]) -> None:
         hand, term = piece[0].hand, piece[0].term
         attempts = [attempt for one in piece if (attempt := self._begin(hand, one.entry))]
-        while (error := self._call_all(attempts)) is not None:
-            if not self._sit_out(lane, attempts, error, hand) or self._context.lease.term != term:
+        while (error := self._call_all(hand, attempts)) is not None:
+            is_held = error is INTERRUPTED or self._sit_out(lane, attempts, error, hand)
+            if error is INTERRUPTED or not is_held or self._context.lease.term != term:
                 self._give_up(lane, attempts, hand)
                 return
-        for attempt in attempts:
-            self._settlement.settle(hand, attempt)
         if hand.is_late(time.monotonic()):
             self._flush(hand)
 
@@ -177,25 +181,40 @@ class Handling:
         size, limit = len(entry.fields.get(PAYLOAD, b"")), self._context.settings.max_payload
         return f"the payload has {size} bytes, more than MAX_PAYLOAD ({limit})" if size > limit else ""
 
-    def _call_all(self, attempts: Sequence[Attempt]) -> BaseException | None:
-        """Call the handlers that are ready; returns the error if the database is away, which is nobody's failure."""
+    def _call_all(self, hand: Hand, attempts: list[Attempt]) -> BaseException | None:
+        """Call the handlers that are ready, and settle each attempt when none is left.
+
+        Returns the error if the database is away, which is nobody's failure, or ``INTERRUPTED`` if no more may be
+        started; what is not settled then stays in ``attempts``.
+        """
         batches: dict[str, list[Attempt]] = {}
-        for attempt in attempts:
+        for attempt in attempts[:]:
             for handler in attempt.ready[:]:
                 if handler.batch and len(attempts) > 1:
                     batches.setdefault(handler.name, []).append(attempt)
-                elif outage := self._call(handler, attempt):
-                    return outage
+                elif stop := self._call(handler, attempt):
+                    return stop
+            self._settle_done(hand, attempts, [attempt])
         for name, wanting in batches.items():
             (handler,) = self._dispatcher.named(name)
             size = handler.batch or 1
             for at in range(0, len(wanting), size):
-                if outage := self._call_batch(handler, wanting[at : at + size]):
-                    return outage
+                stop = self._call_batch(handler, wanting[at : at + size])
+                self._settle_done(hand, attempts, wanting[at : at + size])
+                if stop:
+                    return stop
         return None
+
+    def _settle_done(self, hand: Hand, attempts: list[Attempt], called: Sequence[Attempt]) -> None:
+        for attempt in called:
+            if not attempt.ready:
+                self._settlement.settle(hand, attempt)
+                attempts.remove(attempt)
 
     def _call_batch(self, handler: Handler, attempts: Sequence[Attempt]) -> BaseException | None:
         """Call ``handler`` for all of them at once, and for each of them alone if that fails."""
+        if self._must_not_start():
+            return INTERRUPTED
         if len(attempts) > 1:
             error = self._dispatcher.call(handler, [attempt.event_for(handler) for attempt in attempts])
             if error is None:
@@ -206,11 +225,16 @@ class Handling:
             if database.is_outage(error):
                 return error
         for attempt in attempts:
-            if outage := self._call(handler, attempt):
-                return outage
+            if stop := self._call(handler, attempt):
+                return stop
         return None
 
+    def _must_not_start(self) -> bool:
+        return self._context.halt.is_asked() or not self._context.lease.is_sure(time.monotonic())
+
     def _call(self, handler: Handler, attempt: Attempt) -> BaseException | None:
+        if self._must_not_start():
+            return INTERRUPTED
         error = self._dispatcher.call(handler, [attempt.event_for(handler)])
         if error is not None:
             close_old_connections()  # the reason may be a connection that the next entry would get

@@ -27,39 +27,30 @@ class Mark:
             self.save()
             self._saved_at = acknowledged
 
-    def check_tombstone(self) -> None:
-        """Raise ``ConfigurationError`` if an operator has deleted the group."""
-        if self._load() == TOMBSTONE:
+    def recreate(self, start: str | None = None) -> str | None:
+        """Make a group that is not there, and return where it begins; None when it is there.
+
+        A group that was lost goes on at its mark if the stream still reaches it, with the waiting entries waiting as
+        before, else it begins with the first entry. One that never was begins at ``start``. Raises
+        ``ConfigurationError`` when an operator has deleted the group; ``start`` makes it again all the same.
+        """
+        value = self._group.client.get(self._group.keys.cursor)
+        mark = value.decode() if isinstance(value, bytes) else None
+        if mark == TOMBSTONE and start is None:
             raise ConfigurationError(
                 f"An operator has deleted the group {self._group.name!r} of {self._group.keys.stream!r}. To make it"
                 " again, start one consumer with --create-from."
             )
-
-    def remove_tombstone(self) -> None:
-        if self._load() == TOMBSTONE:
+        if mark == TOMBSTONE:
             self._group.client.delete(self._group.keys.cursor)
+            mark = None
+        where = self._reachable(mark) if mark else start
+        created = self._group.ensure(where or FIRST, keep_waiting=bool(mark and where))
+        return (where or FIRST) if created else None
 
-    def recreate(self) -> str | None:
-        """Make a group that is not there, and return where it begins; None when it is there.
-
-        That is at the mark if the stream still reaches it, with the waiting entries waiting as before, else at the
-        first entry. Raises ``ConfigurationError`` when an operator has deleted the group.
-        """
-        self.check_tombstone()
-        mark = self._reachable()
-        start = mark or FIRST
-        return start if self._group.ensure(start, keep_waiting=mark is not None) else None
-
-    def _reachable(self) -> str | None:
-        mark = self._load()
-        if mark is None:
-            return None
+    def _reachable(self, mark: str) -> str | None:
         try:
             last = self._group.last_id()
         except redis.ResponseError:
             return None  # the stream is gone as well
         return None if follows(mark, last) else mark
-
-    def _load(self) -> str | None:
-        value = self._group.client.get(self._group.keys.cursor)
-        return value.decode() if isinstance(value, bytes) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from stream_events.exceptions import ConfigurationError
 
@@ -60,3 +60,6 @@ class Report:
     trimmed: int = 0  # gone from the stream while they were pending
     unhandled: int = 0  # wanted by no handler
     left: int = 0
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in asdict(self).items())

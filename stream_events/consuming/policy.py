@@ -68,9 +68,6 @@ class Policy:
     def max_deliveries(self, handler: Handler) -> int:
         return handler.max_deliveries or self._settings.max_deliveries
 
-    def timeout(self, handler: Handler) -> float:
-        return handler.timeout or self._settings.handler_timeout
-
     def backoff(self, handler: Handler, deliveries: int) -> float:
         """Seconds before the next try: doubled each time, with jitter, or what the handler's own function says."""
         if callable(handler.backoff):

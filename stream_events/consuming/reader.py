@@ -31,6 +31,7 @@ class Reader:
     def __init__(self, context: Context, handling: Handling, recovery: Recovery) -> None:
         self.deadline = float("inf")
         self.drain_to: str | None = None  # the last entry to wait for, until it was read
+        self._target = "0-0"  # the same, for ever
         self.outage = Outage(context.settings.url, context.halt)
         self._context = context
         self._handling = handling
@@ -70,10 +71,15 @@ class Reader:
         self._budget -= len(work)
         self.outage.over()
 
+    def drain(self, last_id: str) -> None:
+        """End when everything up to ``last_id`` is handled."""
+        self.drain_to = self._target = last_id
+
     def left(self) -> int:
-        """How many entries the group still holds, requeued ones included."""
+        """How many entries the group still holds, or has not read of those that were to be drained."""
         try:
-            return sum(hand.group.pending_count() for hand in self._context.hands)
+            group, requeued = (hand.group for hand in self._context.hands)
+            return group.pending_count() + group.unread(self._target) + requeued.length()
         except redis.RedisError as error:
             raise self._unavailable(error) from error
 
@@ -94,7 +100,7 @@ class Reader:
         for hand in self._context.hands:
             if self._context.options.threads == 1 or hand.is_late(now) or self._room() < 1:
                 hand.flush()
-        self._mark.follow(self._context.hand.acknowledged, MARK_ENTRIES)
+        self._mark.follow(self._context.hand.settled, MARK_ENTRIES)
 
     def _next(self) -> Found | None:
         room = self._room()

@@ -22,7 +22,7 @@ from stream_events.keys import RETRY_OWNER
 
 logger = logging.getLogger("stream_events")
 
-DUE_INTERVAL = 0.5  # seconds; how often due times and requeued entries are looked at
+REQUEUE_INTERVAL = 0.5  # seconds; how often requeued entries are looked for
 SWEEP_INTERVAL = 5.0  # and the other consumers, at most
 MEND_INTERVAL = 600.0
 IDLE_CONSUMER = 60.0  # one of another program that holds nothing for this long, and for CLAIM_IDLE, is taken for gone
@@ -37,7 +37,7 @@ class Recovery:
     """
 
     def __init__(self, context: Context, settlement: Settlement) -> None:
-        self.has_swept = False
+        self._has_swept = False
         self._hand = context.hand
         self._requeued = context.requeued
         self._lease = context.lease
@@ -49,7 +49,8 @@ class Recovery:
         self._pause = 0.0
         self._adoptable: deque[tuple[Hand, Member, str]] = deque()
         self._due_at = self._sweep_at = self._requeue_at = 0.0
-        self._orphans_at = self._mend_at = time.monotonic() + settings.lease / 2
+        self._orphans_at = time.monotonic() + settings.lease / 2
+        self._mend_at: dict[Hand, float] = {}
 
     def take(self, room: int) -> Found | None:
         """Up to ``room`` entries that need somebody; raises ``redis.RedisError``."""
@@ -72,20 +73,23 @@ class Recovery:
         """The moment of this process's clock when ``take`` has something to look at."""
         if self._adoptable:
             return 0.0
-        return min(
-            self._due_at, self._sweep_at, self._orphans_at, self._requeue_at if self._has_requeued else self._due_at
-        )
+        requeue_at = self._requeue_at if self._has_requeued else self._due_at
+        return min(self._next_due(), self._sweep_at, self._orphans_at, requeue_at)
+
+    def _next_due(self) -> float:
+        return min(self._due_at, self._hand.due_at, self._requeued.due_at)
 
     def is_sweeping(self) -> bool:
-        return bool(self._adoptable) or not self.has_swept
+        return bool(self._adoptable) or not self._has_swept
 
     def suspect_orphans(self) -> None:
         """A reply was lost: entries may be this consumer's without its knowing."""
         self._orphans_at = 0.0
 
     def _take_due(self, now: float, room: int) -> Found | None:
-        if now < self._due_at:
+        if now < self._next_due():
             return None
+        self._hand.due_at = self._requeued.due_at = float("inf")
         self._pause = min(self._settings.block, SWEEP_INTERVAL)
         found = self._look_at(lambda hand: self._due(hand, room))
         if not found:
@@ -106,7 +110,7 @@ class Recovery:
             return None
         found = self._look_at(lambda hand: self._read(hand, room) if hand is self._requeued else None)
         if not found:
-            self._requeue_at = now + DUE_INTERVAL
+            self._requeue_at = now + REQUEUE_INTERVAL
         return found
 
     def _read(self, hand: Hand, room: int) -> Found | None:
@@ -117,7 +121,7 @@ class Recovery:
         if not self._adoptable and now >= self._sweep_at:
             self._sweep_at = now + min(SWEEP_INTERVAL, self._settings.lease / 4) * random.uniform(0.75, 1.25)  # noqa: S311
             self._look_at(lambda hand: self._sweep(hand, now))
-            self.has_swept = True
+            self._has_swept = True
         while self._adoptable:
             hand, member, after = self._adoptable.popleft()
             after, entries, trimmed = Roster(hand.group).adopt(member.name, room, self._settings.claim_idle, after)
@@ -141,9 +145,9 @@ class Recovery:
         roster = Roster(hand.group)
         for member in roster.others():
             if member.name == RETRY_OWNER:
-                if member.pending > self._waiting.get(hand, 0) or now >= self._mend_at:
+                if member.pending > self._waiting.get(hand, 0) or now >= self._mend_at.get(hand, now):
                     hand.group.mend_waiting()
-                    self._mend_at = now + MEND_INTERVAL
+                    self._mend_at[hand] = now + MEND_INTERVAL
             elif self._is_gone(member, now):
                 if member.pending:
                     self._adoptable.append((hand, member, START))

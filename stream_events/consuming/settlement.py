@@ -105,6 +105,9 @@ class Settlement:
                 return
             if outcome is Settled.DONE:
                 self._report_letters(hand, entry, letters)
+            if outcome is Settled.DONE and verdict.delay:
+                hand.expect(verdict.delay)
+                logger.info("entry_waits %s delay=%.1f", self._where(hand, entry), verdict.delay)
 
         hand.settle(entry.entry_id, write)
 
@@ -126,7 +129,7 @@ class Settlement:
                 self._where(hand, entry),
                 letter.handler.name if letter.handler else "",
                 letter.reason,
-                entry.starts,
+                letter.deliveries or entry.starts,
             )
 
     def _where(self, hand: Hand, entry: Entry) -> str:

@@ -7,7 +7,9 @@ from django.db import OperationalError, connections
 
 from stream_events import Reject, Retry, StreamPublisher
 from stream_events.consuming import Consumer, database
+from stream_events.exceptions import ConfigurationError
 from stream_events.keys import group_keys
+from stream_events.operations.dead_letters import dead_letters as list_letters
 from stream_events.operations.dead_letters import entry_fields, requeue
 from tests.conftest import wait_for
 
@@ -22,6 +24,7 @@ class Calls(list):
     def __init__(self, registry):
         super().__init__()
         self.plan = {}
+        self.on_call = lambda name, number: None
         self._registry = registry
 
     def register(self, name, **options):
@@ -29,6 +32,7 @@ class Calls(list):
             batch = events if isinstance(events, list) else [events]
             self.append((name, *(event.obj_id for event in batch), batch[0].delivery_count))
             for event in batch:
+                self.on_call(name, event.obj_id)
                 outcomes = self.plan.get((name, event.obj_id), [])
                 if outcomes and (outcome := outcomes.pop(0)):
                     raise outcome
@@ -364,3 +368,95 @@ def test_a_database_that_does_not_is_away(monkeypatch, tmp_path):
     assert database.is_there() is False
     assert database.is_outage(OperationalError()) is True
     assert database.is_outage(ValueError()) is False
+
+
+def test_a_batch_handler_of_the_group_keeps_no_stop_waiting(calls, server):
+    calls.register("many", batch=500)
+    calls.register("one")
+    publish(*range(8))
+    consumer = Consumer("orders", "billing")
+    calls.plan = {}
+    calls.on_call = lambda name, number: consumer.stop() if (name, number) == ("one", 2) else None
+    consumer.run()
+    assert [number for name, number, *_ in calls if name == "one"] == [0, 1, 2]
+    calls.on_call = lambda name, number: None
+    consume()
+    assert sorted(number for name, number, *_ in calls if name == "one") == list(range(8))
+    assert leftovers(server) == set()
+
+
+def test_a_batch_that_meets_an_outage_repeats_nothing_that_was_done(calls, server, away):
+    calls.register("one")
+    calls.register("many", batch=10)
+    calls.plan = {("one", 2): [OperationalError(), None]}
+    threading.Timer(0.2, away.back.set).start()
+    publish(0, 1, 2, 3)
+    consume()
+    assert [number for name, number, *_ in calls if name == "one"] == [0, 1, 2, 2, 3]
+
+
+def test_a_requeued_entry_whose_stream_is_gone_holds_nothing_up(calls, server):
+    calls.register("a")
+    calls.plan = {("a", 1): [Reject("bug"), ValueError("again")]}
+    publish(1)
+    consume()
+    requeue("orders", "billing", [server.xrange(KEYS.dead)[0][0].decode()])
+    flushed = []
+    calls.on_call = lambda name, number: flushed or flushed.append(server.flushall())
+    thread = threading.Thread(target=(consumer := Consumer("orders", "billing")).run)
+    thread.start()
+    wait_for(lambda: flushed, "the lost data")
+    publish(*range(10, 15))
+    wait_for(lambda: {number for _, number, *_ in calls} >= set(range(10, 15)), "the new events")
+    consumer.stop()
+    thread.join(20)
+
+
+def test_draining_says_what_it_has_not_read(calls):
+    calls.register("a")
+    publish(*range(30))
+    assert consume(max_events=10, max_seconds=None).left == 20
+
+
+def test_a_lost_group_goes_on_at_its_mark_whatever_the_start_says(calls, server):
+    calls.register("a")
+    publish(1)
+    consume()
+    server.xgroup_destroy(KEYS.stream, "billing")
+    publish(2)
+    consume(create_from="$")
+    assert [number for _, number, _ in calls] == [1, 2]
+
+
+def test_dead_letters_are_listed_page_by_page(calls, server):
+    calls.register("a")
+    ids = publish(1, 2, 3)
+    calls.plan = {("a", number): [Reject(f"bug {number}")] for number in (1, 2, 3)}
+    consume()
+    first, second = list_letters("orders", "billing", size=2)
+    (third,) = list_letters("orders", "billing", after=second.id)
+    assert [one.reasons["entry_id"] for one in (first, second, third)] == ids
+    assert third.reasons["error"] == "Reject: bug 3"
+    assert set(first.fields) == {b"payload", b"event_id"}
+
+
+@pytest.mark.parametrize("ids", ["1-1", ["x"], ["1-1", ""]])
+def test_requeue_refuses_what_is_no_list_of_ids(server, ids):
+    with pytest.raises(ConfigurationError):
+        requeue("orders", "billing", ids)
+
+
+def test_a_short_wait_is_not_as_long_as_a_read(calls, settings):
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "BLOCK": 5.0, "LEASE": 60}
+    calls.register("a")
+    calls.plan = {("a", 1): [Retry(after=0.1), None]}
+    publish(1)
+    consumer = Consumer("orders", "billing", max_events=2, max_seconds=4)
+    assert consumer.run().started == 2
+
+
+def test_a_kind_of_event_that_nobody_wants_is_named_once(calls, caplog):
+    calls.register("a", actions=["creat"])
+    publish(1, 2, action="create")
+    consume()
+    assert caplog.text.count("event_unhandled stream=orders group=billing obj_type='' action='create'") == 1

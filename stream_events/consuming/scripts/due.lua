@@ -12,6 +12,7 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, 499)) do
             return failure
         end
         redis.call('XCLAIM', stream, group, '~retry', 0, id, 'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
+        redis.call('ZREM', KEYS[3], id)  -- first, because at maxmemory only what removes may begin
         redis.call('ZADD', KEYS[2], now(), id)
     end
     redis.call('ZREM', KEYS[3], id)
@@ -31,10 +32,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now(), 'LIMIT',
             owner = nil
         end
     end
+    redis.call('ZREM', KEYS[2], id)
     if owner then
         redis.call('ZADD', KEYS[2], now() + ARGV[4], id)
-    else
-        redis.call('ZREM', KEYS[2], id)
     end
 end
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')

@@ -3,6 +3,7 @@
 local rows = pending(KEYS[1], ARGV[1], ARGV[2], '+', ARGV[3], '~retry')
 for _, row in ipairs(rows) do
     if not redis.call('ZSCORE', KEYS[2], row[1]) then
+        redis.call('ZREM', KEYS[2], row[1])  -- at maxmemory only what removes may begin
         redis.call('ZADD', KEYS[2], now(), row[1])
     end
 end

@@ -14,7 +14,7 @@ for at = 2, #ARGV do
             elseif name == 'dead_handler' then
                 values[#values + 1] = 'requeued_handler'
                 values[#values + 1] = value
-            elseif name == 'dead_fields' or string.sub(name, 1, 5) ~= 'dead_' then
+            elseif name == 'dead_fields' or not string.find(name, '^dead_') and not string.find(name, '^requeued_') then
                 values[#values + 1] = name
                 values[#values + 1] = value
             end

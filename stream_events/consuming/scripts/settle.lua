@@ -6,6 +6,10 @@
 -- it: all of that, or nothing. Returns 1, 0 if the entry is somebody else's, or 'trimmed' if its fields are needed.
 local stream, group, id = KEYS[1], ARGV[1], ARGV[3]
 if count_of(stream, group, id, ARGV[2]) ~= tonumber(ARGV[4]) then
+    -- A stream of entries for one group goes with the last of them: then this one is settled.
+    if failure and ARGV[5] == '1' and string.find(failure.err, 'NOGROUP') then
+        return 0
+    end
     return failure or 0
 end
 local letters, at = {}, 10

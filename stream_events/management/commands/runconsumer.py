@@ -8,7 +8,8 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import django
@@ -41,6 +42,7 @@ ABORTED = 130
 
 # Options of the command that are the consumer's as they are.
 PASSED_ON = ("consumer", "count", "block", "drain", "max_events", "max_seconds", "shutdown_timeout", "threads")
+ECHO = 1.0  # seconds in which a signal and the one that the parent passes on are the same wish
 POSITIONS = {"earliest": "0", "latest": "$"}
 LEVELS = {0: logging.ERROR, 1: logging.INFO, 2: logging.INFO, 3: logging.DEBUG}
 
@@ -86,7 +88,9 @@ class Command(BaseCommand):
             action="store_true",
             help="handle what is there and end; exit code 3 if entries are left",
         )
-        parser.add_argument("--max-events", type=_positive_int, metavar="N", help="end when N events were started")
+        parser.add_argument(
+            "--max-events", type=_positive_int, metavar="N", help="end when N events were started, in each worker"
+        )
         parser.add_argument("--max-seconds", type=_seconds, metavar="S", help="end after S seconds")
         parser.add_argument(
             "--shutdown-timeout",
@@ -131,18 +135,23 @@ class Command(BaseCommand):
         )
         if _wants_reload(options) and not reloader.is_child():
             sys.exit(reloader.run_children())
-        if options["workers"] > 1 and not plays(ROLE):
-            self._supervise(options)
+        if options["workers"] > 1:
+            self._supervise(consumer, options)
         else:
             self._consume(consumer, options)
 
-    def _supervise(self, options: dict[str, Any]) -> None:
+    def _supervise(self, consumer: Consumer, options: dict[str, Any]) -> None:
         """Run the consumer in several processes, which are this command with one worker each."""
         command = [*get_child_arguments(), "--workers", "1", "--no-reload"]
         supervisor = Supervisor([command] * options["workers"])
         code_changed = reloader.watch(supervisor.stop) if reloader.is_child() else lambda: False
-        with _logging_to(self.stderr, options["verbosity"]), signals_given_to(lambda number: supervisor.stop()):
+        with (
+            _logging_to(self.stderr, options["verbosity"]),
+            _stop_on_signals(supervisor.stop, at_once=supervisor.stop),
+        ):
             code = supervisor.run()
+        if code == PARTIAL and not consumer.left():
+            code = 0  # what one of them left was in the hand of another
         if code or code_changed():
             sys.exit(reloader.RELOAD if code_changed() else code)
 
@@ -152,7 +161,7 @@ class Command(BaseCommand):
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
         with contextlib.suppress(DatabaseError):  # a database that is away now may be back for the first event
             self.check_migrations()
-        with _logging_to(self.stderr, options["verbosity"]), _stop_on_signals(consumer):
+        with _logging_to(self.stderr, options["verbosity"]), _stop_on_signals(consumer.stop, at_once=_interrupt):
             created = consumer.join()
             if consumer.joined and options["verbosity"] > 0:
                 self._banner(consumer, created)
@@ -194,18 +203,27 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _stop_on_signals(consumer: Consumer) -> contextlib.AbstractContextManager[None]:
-    """Let the first SIGINT or SIGTERM stop ``consumer``, and the second one stop everything at once."""
-    seen: set[int] = set()
+def _stop_on_signals(
+    stop: Callable[[], None], at_once: Callable[[], object]
+) -> contextlib.AbstractContextManager[None]:
+    """Call ``stop`` at the first SIGINT or SIGTERM, and ``at_once`` at the second."""
+    first: float | None = None
 
-    def stop(number: int) -> None:
-        # In a child a Ctrl-C comes twice: from the terminal, and from the parent as SIGTERM.
-        if number in seen or (seen and not has_parent()):
-            raise KeyboardInterrupt
-        seen.add(number)
-        consumer.stop()
+    def receive(number: int) -> None:
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            first = now
+            stop()
+        # A child gets what was meant for all twice: directly, and from its parent.
+        elif not has_parent() or now - first > ECHO:
+            at_once()
 
-    return signals_given_to(stop)
+    return signals_given_to(receive)
+
+
+def _interrupt() -> NoReturn:
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
