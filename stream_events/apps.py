@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib import import_module
 from itertools import product
+from pathlib import Path
 from traceback import extract_tb
 
 from django.apps import AppConfig, apps
@@ -48,9 +50,7 @@ def import_handler_modules() -> None:
         except Exception as error:  # noqa: BLE001 - whatever a module raises, consumers must not start
             # Where the project's code is, not ours or the interpreter's that it has called.
             frames = extract_tb(error.__traceback__)
-            own = [
-                frame for frame in frames if "importlib" not in frame.filename and __package__ not in frame.filename
-            ]
-            frame = (own or frames)[-1]
+            ours = (str(Path(__file__).parent), "<frozen importlib", importlib.__path__[0])
+            frame = ([frame for frame in frames if not frame.filename.startswith(ours)] or frames)[-1]
             text = f"{path} does not import: {type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
             handlers.report(Problem(text, "Mend the module; consumers do not start without it."))
