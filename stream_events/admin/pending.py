@@ -99,7 +99,7 @@ class PendingEntryAdmin(RedisAdmin):
 
     @admin.display(description=gettext_lazy("consumer"))
     def consumer(self, row: Any) -> str:
-        return str(row.state.consumer) or _("– (waits for a retry)")
+        return str(row.state.consumer) or "–"
 
     @admin.display(description=gettext_lazy("due"))
     def due(self, row: Any) -> SafeString | str:
@@ -107,8 +107,8 @@ class PendingEntryAdmin(RedisAdmin):
             return "–"
         rest = row.state.due_at - timezone.now()
         if rest <= timedelta(0):
-            return _("now")
-        return format_html('{}<div class="help">{}</div>', moment(row.state.due_at), _("in %s") % duration(rest))
+            return _("retry now")
+        return format_html('{}<div class="help">{}</div>', _("retry in %s") % duration(rest), moment(row.state.due_at))
 
     @admin.display(description=gettext_lazy("idle"))
     def idle(self, row: Any) -> str:

@@ -11,18 +11,19 @@ import redis
 from django.db import close_old_connections, reset_queries
 
 from stream_events.connections import explain
-from stream_events.consuming import database, policy
+from stream_events.consuming import policy
 from stream_events.consuming.attempt import Attempt
+from stream_events.consuming.calls import INTERRUPTED, Calls
 from stream_events.consuming.context import Context
+from stream_events.consuming.database import DatabaseOutage
 from stream_events.consuming.dispatch import Dispatcher
 from stream_events.consuming.hand import Hand
 from stream_events.consuming.lanes import Lane, Work
-from stream_events.consuming.policy import Policy, Progress
+from stream_events.consuming.policy import Progress
 from stream_events.consuming.replies import is_group_gone
 from stream_events.consuming.settlement import Settlement
 from stream_events.events import PAYLOAD, Entry, Event
 from stream_events.exceptions import EventDecodeError
-from stream_events.registration import Handler
 
 logger = logging.getLogger("stream_events")
 
@@ -30,24 +31,22 @@ MOST_FIELDS = 1000  # of an entry that is handled
 TRY_AGAIN = 0.5  # seconds, when Redis does not answer
 DATABASE_CHECK = 1.0  # seconds; how often connections are looked after in a lane that never gets empty
 
-INTERRUPTED = Exception("nothing more may be started")  # never raised
-
 
 class Handling:
     """Empties lanes: starts each entry, calls its handlers, and has it settled."""
 
     def __init__(self, context: Context, dispatcher: Dispatcher, settlement: Settlement) -> None:
-        self._paused: set[int] = set()  # threads that wait for the database
+        self._outage = DatabaseOutage(context.halt, context.settings.lease)
         self._suspects = threading.Lock()
         self._context = context
         self._dispatcher = dispatcher
         self._settlement = settlement
-        self._policy = Policy(context.settings)
+        self._calls = Calls(context, dispatcher, settlement)
 
     @property
     def is_paused(self) -> bool:
         """Whether the database is away: nothing more should be taken."""
-        return bool(self._paused)
+        return self._outage.is_on
 
     def handle(self, lane: Lane) -> None:
         """Handle the work of ``lane`` until there is none; when the consumer is to stop, hand it back."""
@@ -119,9 +118,12 @@ class Handling:
     def _handle_piece(self, lane: Lane, piece: Sequence[Work]) -> None:
         hand, term = piece[0].hand, piece[0].term
         attempts = [attempt for one in piece if (attempt := self._begin(hand, one.entry))]
-        while (error := self._call_all(hand, attempts)) is not None:
-            is_held = error is INTERRUPTED or self._sit_out(lane, attempts, error, hand)
-            if error is INTERRUPTED or not is_held or self._context.lease.term != term:
+        while (error := self._calls.make(hand, attempts)) is not None:
+            is_interrupted = error is INTERRUPTED
+            if not is_interrupted:
+                # Others may reach the database: after the time of a lease, they get what is held here.
+                is_interrupted = not self._outage.sit_out(error, lambda: self._give_up(lane, attempts, hand))
+            if is_interrupted or self._context.lease.term != term:
                 self._give_up(lane, attempts, hand)
                 return
         if hand.is_late(time.monotonic()):
@@ -171,7 +173,7 @@ class Handling:
             self._settlement.settle_undecodable(hand, entry, policy.UNDECODABLE, str(error))
             return None
         attempt = Attempt(entry, event, Progress.load(raw_progress))
-        attempt.begin(self._dispatcher, self._policy, self._context.settings.unhandled)
+        attempt.begin(self._dispatcher, self._calls.policy, self._context.settings.unhandled)
         return attempt
 
     def _excess(self, entry: Entry) -> str:
@@ -180,93 +182,6 @@ class Handling:
             return f"the entry has {len(entry.fields)} fields, more than {MOST_FIELDS}"
         size, limit = len(entry.fields.get(PAYLOAD, b"")), self._context.settings.max_payload
         return f"the payload has {size} bytes, more than MAX_PAYLOAD ({limit})" if size > limit else ""
-
-    def _call_all(self, hand: Hand, attempts: list[Attempt]) -> BaseException | None:
-        """Call the handlers that are ready, and settle each attempt when none is left.
-
-        Returns the error if the database is away, which is nobody's failure, or ``INTERRUPTED`` if no more may be
-        started; what is not settled then stays in ``attempts``.
-        """
-        batches: dict[str, list[Attempt]] = {}
-        for attempt in attempts[:]:
-            for handler in attempt.ready[:]:
-                if handler.batch and len(attempts) > 1:
-                    batches.setdefault(handler.name, []).append(attempt)
-                elif stop := self._call(handler, attempt):
-                    return stop
-            self._settle_done(hand, attempts, [attempt])
-        for name, wanting in batches.items():
-            (handler,) = self._dispatcher.named(name)
-            size = handler.batch or 1
-            for at in range(0, len(wanting), size):
-                stop = self._call_batch(handler, wanting[at : at + size])
-                self._settle_done(hand, attempts, wanting[at : at + size])
-                if stop:
-                    return stop
-        return None
-
-    def _settle_done(self, hand: Hand, attempts: list[Attempt], called: Sequence[Attempt]) -> None:
-        for attempt in called:
-            if not attempt.ready:
-                self._settlement.settle(hand, attempt)
-                attempts.remove(attempt)
-
-    def _call_batch(self, handler: Handler, attempts: Sequence[Attempt]) -> BaseException | None:
-        """Call ``handler`` for all of them at once, and for each of them alone if that fails."""
-        if self._must_not_start():
-            return INTERRUPTED
-        if len(attempts) > 1:
-            error = self._dispatcher.call(handler, [attempt.event_for(handler) for attempt in attempts])
-            if error is None:
-                for attempt in attempts:
-                    attempt.note(handler, None, self._policy)
-                return None
-            close_old_connections()
-            if database.is_outage(error):
-                return error
-        for attempt in attempts:
-            if stop := self._call(handler, attempt):
-                return stop
-        return None
-
-    def _must_not_start(self) -> bool:
-        return self._context.halt.is_asked() or not self._context.lease.is_sure(time.monotonic())
-
-    def _call(self, handler: Handler, attempt: Attempt) -> BaseException | None:
-        if self._must_not_start():
-            return INTERRUPTED
-        error = self._dispatcher.call(handler, [attempt.event_for(handler)])
-        if error is not None:
-            close_old_connections()  # the reason may be a connection that the next entry would get
-            if database.is_outage(error):
-                return error
-            self._context.tally.add("failed")
-        attempt.note(handler, error, self._policy)
-        return None
-
-    def _sit_out(self, lane: Lane, attempts: Sequence[Attempt], error: BaseException, hand: Hand) -> bool:
-        """Wait until the database is back; False when what the lane holds should be left to others.
-
-        That is after the time of a lease, or when the consumer is to stop: others may reach the database.
-        """
-        logger.error("database_outage stream=%s error=%r: reading pauses", self._context.stream, explain(error))
-        halt, patience = self._context.halt, time.monotonic() + self._context.settings.lease
-        is_held = True
-        self._paused.add(threading.get_ident())
-        try:
-            for pause in database.probe_intervals():
-                halt.wait(pause)
-                if halt.is_asked():
-                    return False
-                if database.is_there():
-                    logger.warning("database_available stream=%s", self._context.stream)
-                    return is_held
-                if is_held and time.monotonic() > patience:
-                    self._give_up(lane, attempts, hand)
-                    is_held = False
-        finally:
-            self._paused.discard(threading.get_ident())
-        return False
 
     def _give_up(self, lane: Lane, attempts: Sequence[Attempt], hand: Hand) -> None:
         """Leave to others what the lane holds, and what it has begun with."""

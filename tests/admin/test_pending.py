@@ -41,10 +41,9 @@ def test_shows_when_a_waiting_entry_is_due(admin, hand_out, server):
         seconds, _ = server.time()
         server.zadd("{t:orders}:billing:retry", {entry_id: seconds * 1000 + delay})
     page = admin.get(URL, {"group": "orders:billing"}).content.decode()
-    assert page.count("waits for a retry") == 2
     assert "~retry" not in page
-    assert re.search(r"in 1 min", page)
-    assert ">now<" in page
+    assert "retry in 1 min" in page
+    assert "retry now" in page
 
 
 def test_offers_the_groups_to_choose_from(admin, hand_out):

@@ -8,6 +8,7 @@ from django.test import override_settings
 
 from stream_events import StreamPublisher
 from stream_events.consuming import Consumer, handling, pace
+from stream_events.consuming import calls as calls_of_handlers
 from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from tests.conftest import wait_for
 
@@ -138,7 +139,8 @@ def test_draining_a_group_that_goes_away_ends(handled, server):
 def test_database_connections_are_looked_after_around_a_batch_and_after_a_failure(handled, monkeypatch):
     publish(1, 2, 3)
     handled.failing = {2}
-    monkeypatch.setattr(handling, "close_old_connections", lambda: handled.append("looked after"))
+    for module in (handling, calls_of_handlers):
+        monkeypatch.setattr(module, "close_old_connections", lambda: handled.append("looked after"))
     consume()
     assert handled == ["looked after", 1, 2, "looked after", 3, "looked after"]
 
