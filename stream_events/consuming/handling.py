@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import redis
 from django.db import close_old_connections, reset_queries
@@ -118,13 +119,12 @@ class Handling:
     def _handle_piece(self, lane: Lane, piece: Sequence[Work]) -> None:
         hand, term = piece[0].hand, piece[0].term
         attempts = [attempt for one in piece if (attempt := self._begin(hand, one.entry))]
+        give_up = partial(self._give_up, lane, attempts, hand)
         while (error := self._calls.make(hand, attempts)) is not None:
-            is_interrupted = error is INTERRUPTED
-            if not is_interrupted:
-                # Others may reach the database: after the time of a lease, they get what is held here.
-                is_interrupted = not self._outage.sit_out(error, lambda: self._give_up(lane, attempts, hand))
-            if is_interrupted or self._context.lease.term != term:
-                self._give_up(lane, attempts, hand)
+            # Others may reach the database: after the time of a lease they get what is held here.
+            is_over = error is INTERRUPTED or not self._outage.sit_out(error, give_up)
+            if is_over or self._context.lease.term != term:
+                give_up()
                 return
         if hand.is_late(time.monotonic()):
             self._flush(hand)
