@@ -7,7 +7,7 @@ import redis
 from django.test import override_settings
 
 from stream_events import StreamPublisher
-from stream_events.consuming import Consumer, handling, pace
+from stream_events.consuming import Consumer, hand, handling, pace
 from stream_events.consuming import calls as calls_of_handlers
 from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from tests.conftest import wait_for
@@ -77,7 +77,8 @@ def test_an_entry_written_by_hand_is_handled(handled, server):
     assert handled == [9]
 
 
-def test_a_batch_is_acknowledged_in_one_command(handled, server):
+def test_a_batch_is_acknowledged_in_one_command(handled, server, monkeypatch):
+    monkeypatch.setattr(hand, "ACK_INTERVAL", 10)
     publish(*range(pace.FIRST))
     server.config_resetstat()
     consume()
