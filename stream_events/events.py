@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PAYLOAD = b"payload"
 EVENT_ID = "event_id"
 OCCURRED_AT = "occurred_at"
+CORRELATION_ID = "correlation_id"  # of the first event of a chain of causes
+CAUSATION_ID = "causation_id"  # the event that was handled when this one was published
 REQUEUED_ENTRY_ID = "requeued_entry_id"  # of an entry that was a dead letter: its first id,
 REQUEUED_HANDLER = "requeued_handler"  # and the handler that it is for
 DEAD_FIELDS = b"dead_fields"  # the fields of an entry that had more than one command can take

@@ -37,6 +37,18 @@ class RedisUnavailableError(StreamEventsError):
     """Redis did not answer, and the caller asked not to wait for it."""
 
 
+class KeysUnknownError(StreamEventsError, ValueError):
+    """A bulk write would change rows without saying which: their events could not be published."""
+
+
+class NotDurableError(StreamEventsError):
+    """Redis took the entries, but too few replicas or append-only files confirmed them in time."""
+
+
+class UnpublishedWriteWarning(RuntimeWarning):
+    """A model with a publisher was written in a way that sends no signal: nothing was published."""
+
+
 class HandlerTimeoutError(StreamEventsError):
     """A handler ran for longer than it may; its consumer can only be ended."""
 

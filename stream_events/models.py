@@ -1,10 +1,11 @@
-"""Models without tables, which give the admin pages and permissions for what lives in Redis; and the inbox."""
+"""Models without tables, which give the admin pages and permissions for what lives in Redis; inbox and outbox."""
 
 from __future__ import annotations
 
 from typing import Any, Never
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -69,3 +70,28 @@ class InboxEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group} · {self.handler} · {self.event_id}"
+
+
+class OutboxEvent(models.Model):
+    """One event that is still to be appended to its stream; what was appended is deleted.
+
+    The columns have the names that Debezium's outbox router reads. ``position`` orders the events of one object as
+    their transactions committed, because each of these holds the object's row from its write to its end.
+    """
+
+    position = models.BigAutoField(_("position"), primary_key=True)
+    event_id = models.UUIDField(_("event"), db_column="id")
+    aggregatetype = models.CharField(_("stream"), max_length=255)
+    aggregateid = models.CharField(_("object"), max_length=255)
+    type = models.CharField(_("action"), max_length=255)
+    payload = models.TextField(_("payload"))
+    headers = models.TextField(_("headers"), default="", blank=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("outbox event")
+        verbose_name_plural = _("outbox events")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.aggregatetype} · {self.aggregateid} · {self.type}"

@@ -9,10 +9,10 @@ PACKAGE = Path(__file__).parent.parent / "stream_events"
 
 # A module may import from rows above its own, and from its own name; "keeper" is a script and stands alone.
 LAYERS = [
-    {"exceptions", "locks", "version", "keeper"},
+    {"exceptions", "locks", "ticker", "version", "keeper"},
     {"events", "keys", "embedded"},
     {"conf", "registration"},
-    {"connections", "registry", "models"},
+    {"connections", "registry", "models", "signals", "cause"},
     {"publishing", "consuming"},
     {"operations"},
     {"admin", "management", "checks"},

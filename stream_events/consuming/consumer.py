@@ -32,11 +32,11 @@ from stream_events.consuming.reader import Reader
 from stream_events.consuming.recovery import Recovery
 from stream_events.consuming.roster import Roster
 from stream_events.consuming.settlement import Settlement
-from stream_events.consuming.ticker import Ticker
 from stream_events.consuming.watch import Watch
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import group_keys, requeue_keys
 from stream_events.registry import handlers
+from stream_events.ticker import Ticker
 
 logger = logging.getLogger("stream_events")
 

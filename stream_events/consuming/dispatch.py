@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
+from stream_events.cause import handling
 from stream_events.consuming.event_loop import EventLoop
 from stream_events.consuming.inbox import SomeHandledBeforeError, handle_once
 from stream_events.events import Event
@@ -97,9 +98,10 @@ class Dispatcher:
 
     def _invoke(self, handler: Handler, events: Sequence[Event]) -> None:
         argument: Any = list(events) if handler.batch else events[0]
-        result = handler.func(argument)
-        if result is not None and inspect.isawaitable(result):
-            self._loop.wait_for(result)
+        with handling(handler, events):
+            result = handler.func(argument)
+            if result is not None and inspect.isawaitable(result):
+                self._loop.wait_for(result)
 
     def _log(self, handler: Handler, events: Sequence[Event], error: BaseException) -> None:
         first = events[0]
