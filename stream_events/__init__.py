@@ -11,20 +11,32 @@ from stream_events.version import VERSION
 if TYPE_CHECKING:
     from stream_events.events import Event
     from stream_events.exceptions import Reject, Retry, StreamEventsError
-    from stream_events.publishing import StreamPublisher
+    from stream_events.publishing import EventQuerySet, StreamPublisher, suppress
     from stream_events.registry import handler, handlers
 
-__all__ = ["Event", "Reject", "Retry", "StreamEventsError", "StreamPublisher", "handler", "handlers"]
+__all__ = [
+    "Event",
+    "EventQuerySet",
+    "Reject",
+    "Retry",
+    "StreamEventsError",
+    "StreamPublisher",
+    "handler",
+    "handlers",
+    "suppress",
+]
 __version__ = VERSION
 
 _HOMES = {
     "Event": "stream_events.events",
+    "EventQuerySet": "stream_events.publishing",
     "Reject": "stream_events.exceptions",
     "Retry": "stream_events.exceptions",
     "StreamEventsError": "stream_events.exceptions",
     "StreamPublisher": "stream_events.publishing",
     "handler": "stream_events.registry",
     "handlers": "stream_events.registry",
+    "suppress": "stream_events.publishing",
 }
 
 

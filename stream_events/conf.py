@@ -14,8 +14,9 @@ from django.conf import settings as django_settings
 from stream_events.exceptions import ConfigurationError
 
 EMBEDDED = "embedded://"
-OnFailure = Literal["log", "raise"]
+OnFailure = Literal["outbox", "raise", "log"]
 Unhandled = Literal["ack", "dead"]
+NoneOrMore = int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,9 @@ class Settings:
     options: Mapping[str, Any] = field(default_factory=dict)  # more arguments for the Redis client
     key_prefix: str = ""  # put before every key
     publish_timeout: float = 0.25  # what a request may wait for Redis
-    on_failure: OnFailure = "log"  # when Redis fails after the commit: "log", or "raise"
+    on_failure: OnFailure = "outbox"  # when Redis fails after the commit: "outbox", "raise", or "log"
+    wait_replicas: NoneOrMore = 0  # replicas that must confirm what is published
+    wait_aof: NoneOrMore = 0  # append-only files that must, the first of them the server's own (Redis 7.2)
     max_payload: int = 1_000_000  # bytes of JSON in one event
     count: int = 100  # entries per read, at most
     block: float = 2.0  # how long one read waits for entries
@@ -102,6 +105,9 @@ def _value(name: str, value: Any) -> Any:
         case "int":
             valid = isinstance(value, int) and not isinstance(value, bool) and value >= 1
             wanted = "a whole number of at least 1"
+        case "NoneOrMore":
+            valid = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+            wanted = "a whole number of at least 0"
         case "float":
             valid = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
             wanted = "a number of seconds above 0"

@@ -20,6 +20,7 @@ from redis.retry import Retry
 from stream_events.conf import EMBEDDED, Settings, get_settings
 from stream_events.embedded import EmbeddedConnection
 from stream_events.exceptions import ConfigurationError
+from stream_events.line import Line
 from stream_events.locks import ForkSafeLock
 
 UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError)
@@ -30,13 +31,28 @@ _INSPECT_TIMEOUT = 2.0
 _UNREADABLE = "(unreadable)"
 _LATER = ("redis+sentinel", "rediss+sentinel", "sentinel", "redis+cluster", "rediss+cluster", "cluster")
 
-_shared: dict[str, tuple[Settings, redis.Redis]] = {}
+_shared: dict[str, tuple[Settings, Any]] = {}
 _mutex = ForkSafeLock()
 
 
 def publishing_client() -> redis.Redis:
-    """The client that requests publish with: connecting, writing and each reply may take ``PUBLISH_TIMEOUT``."""
+    """The client of requests; connecting, writing and each reply may take ``PUBLISH_TIMEOUT``."""
     return _shared_client("publish", lambda settings: settings.publish_timeout)
+
+
+def publishing_line() -> Line:
+    """What requests publish with: connecting, and all replies together, may take ``PUBLISH_TIMEOUT``."""
+    return _shared_line("publish", lambda settings: settings.publish_timeout)
+
+
+def relaying_client() -> redis.Redis:
+    """The client of relays, which nobody waits for."""
+    return _shared_client("relay", lambda _: _COMMAND_TIMEOUT)
+
+
+def relaying_line() -> Line:
+    """What relays publish with."""
+    return _shared_line("relay", lambda _: _COMMAND_TIMEOUT)
 
 
 def inspecting_client() -> redis.Redis:
@@ -123,6 +139,21 @@ def explain(error: BaseException) -> str:
 
 
 def _shared_client(purpose: str, timeout: Callable[[Settings], float]) -> redis.Redis:
+    client: redis.Redis = _share(purpose, lambda settings: make_client(settings, timeout=timeout(settings)))
+    return client
+
+
+def _shared_line(purpose: str, timeout: Callable[[Settings], float]) -> Line:
+    def make(settings: Settings) -> Line:
+        pool = make_client(settings, timeout=timeout(settings)).connection_pool
+        return Line(lambda: pool.connection_class(**pool.connection_kwargs), timeout(settings))
+
+    line: Line = _share(f"{purpose}-line", make)
+    return line
+
+
+def _share(purpose: str, make: Callable[[Settings], Any]) -> Any:
+    """What ``make`` has made of the present settings for ``purpose``, once for all threads."""
     settings = get_settings()
     known = _shared.get(purpose)
     if known is not None and known[0] is settings:
@@ -132,5 +163,5 @@ def _shared_client(purpose: str, timeout: Callable[[Settings], float]) -> redis.
         if known is None or known[0] is not settings:
             if known is not None:
                 known[1].close()
-            known = _shared[purpose] = (settings, make_client(settings, timeout=timeout(settings)))
+            known = _shared[purpose] = (settings, make(settings))
     return known[1]

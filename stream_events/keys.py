@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from stream_events.exceptions import ConfigurationError
 
 RETRY_OWNER = "~retry"  # the consumer that owns all entries that wait; the scripts know it as well
+LONGEST_STREAM = 200  # characters; the name is a column of the outbox
 TOMBSTONE = "deleted"  # what the cursor holds after an operator has deleted the group
 
 _HASH_TAG = re.compile(r"\A[^{}]*\{[^{}]+\}[^{}]*\Z")
@@ -23,6 +24,8 @@ def check_stream(stream: str) -> None:
     """
     if not isinstance(stream, str) or not stream or stream.isspace():
         raise ConfigurationError(f"A stream name is a non-empty string, got {stream!r}.")
+    if len(stream) > LONGEST_STREAM:
+        raise ConfigurationError(f"Stream {stream[:20]!r}…: a name has at most {LONGEST_STREAM} characters.")
     if "~" in stream:
         raise ConfigurationError(f"Stream {stream!r}: “~” is reserved; choose a name without it.")
     if ("{" in stream or "}" in stream) and not _HASH_TAG.match(stream):
@@ -75,6 +78,11 @@ class GroupKeys:
 def group_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
     """The keys of ``group`` of ``stream``; the derived ones carry the stream's hash tag."""
     return _group_keys(stream_key(stream, prefix), _base(stream, group, prefix))
+
+
+def relay_key(alias: str, prefix: str = "") -> str:
+    """The key of the lock that relays of the database ``alias`` hold where rows cannot be locked."""
+    return f"{prefix}~relay:{alias}"
 
 
 def requeue_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:

@@ -29,6 +29,7 @@ class HandlerOptions(TypedDict, total=False):
     once: bool  # its database effects happen once, however often the event comes
     atomic: str | bool | None  # the database whose transaction wraps it; True is the default database
     batch: int | None  # events that it takes at a time, as a list
+    allow_loop: bool  # it means to publish what it gets again itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Handler:
     once: bool = False
     atomic: str | None = None  # the alias of the database whose transaction wraps it
     batch: int | None = None
+    allow_loop: bool = False
 
     @property
     def origin(self) -> str:
@@ -89,6 +91,7 @@ def make_handler(func: HandlerFunction, stream: str, group: str, options: Handle
         once=bool(options.get("once")),
         atomic=_alias(func, options),
         batch=options.get("batch"),
+        allow_loop=bool(options.get("allow_loop")),
     )
 
 

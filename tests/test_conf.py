@@ -35,7 +35,7 @@ def test_is_one_frozen_value_while_nothing_changes():
         ("BLOCK", 0, "seconds above 0"),
         ("BLOCK", "2", "seconds above 0"),
         ("ENABLED", "yes", "True or False"),
-        ("ON_FAILURE", "ignore", "'log', 'raise'"),
+        ("ON_FAILURE", "ignore", "'outbox', 'raise', 'log'"),
         ("HANDLER_MODULES", "stream_handlers", "a list of names"),
         ("OPTIONS", [], "a dictionary"),
         ("KEY_PREFIX", None, "a string"),

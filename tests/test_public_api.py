@@ -43,4 +43,5 @@ def test_every_error_says_what_it_means():
     assert len(errors) > 4
     assert all(error.__doc__ for error in errors)
     others = {error for error in errors if not issubclass(error, exceptions.StreamEventsError)}
-    assert others == {exceptions.Retry, exceptions.Reject}  # instructions, which no "except" for errors may take
+    # Instructions, which no "except" for errors may take, and a warning.
+    assert others == {exceptions.Retry, exceptions.Reject, exceptions.UnpublishedWriteWarning}

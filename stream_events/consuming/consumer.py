@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from django.db import connections
 
 from stream_events.conf import get_settings
 from stream_events.connections import command_client, explain, reading_client
@@ -36,11 +37,13 @@ from stream_events.consuming.watch import Watch
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import group_keys, requeue_keys
 from stream_events.registry import handlers
+from stream_events.signals import housekeeping
 from stream_events.ticker import Ticker
 
 logger = logging.getLogger("stream_events")
 
-CLOSING = 5.0  # seconds; what the janitor is given, which may be in the middle of a statement
+CLOSING = 5.0  # seconds; what the janitor and the housekeeper are given, which may be in the middle of a statement
+HOUSEKEEPING = 1.0  # seconds
 
 
 class Consumer:
@@ -164,6 +167,7 @@ class Consumer:
             delay = inbox.PRUNING_INTERVAL * random.uniform(0.1, 1)  # noqa: S311 - not all consumers at once
             retention = self._context.settings.inbox_retention
             janitor = Ticker("janitor", lambda: inbox.prune_all(self.handlers, retention), fail, delay)
+        housekeeper = Ticker("housekeeper", self._keep_house, fail, random.uniform(0, HOUSEKEEPING))  # noqa: S311
         self._lanes = Lanes(self.options.threads, self._handling.handle, fail)
         try:
             while not self._reader.is_over():
@@ -171,12 +175,20 @@ class Consumer:
         finally:
             self._halt.ask()  # what no lane has begun with is for others
             self._lanes.close(watch.is_hopeless)
+            housekeeper.close(CLOSING)
             if janitor:
                 janitor.close(CLOSING)
             self._try(self._reader.finish)
             watching.close()
             lease.close()
             self._try(Roster(self._group).leave)
+
+    def _keep_house(self) -> float:
+        for receiver, error in housekeeping.send_robust(sender=type(self), consumer=self):
+            if error is not None:
+                logger.error("housekeeping_failed receiver=%r error=%r", receiver, error)
+        connections.close_all()
+        return HOUSEKEEPING
 
     def _before_end(self, lease: Ticker) -> None:
         """A handler was given up: the process is to end with it, and its lease must run out."""

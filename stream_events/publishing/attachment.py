@@ -4,25 +4,43 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Model
-from django.db.models.signals import class_prepared, post_save, pre_delete
+from django.db.models.signals import class_prepared, post_delete, post_save, pre_delete, pre_save
 
-from stream_events.conf import get_settings
+from stream_events.connections import explain
 from stream_events.exceptions import EventEncodeError
+from stream_events.publishing.atomic_saves import make_saves_atomic
+from stream_events.publishing.changes import (
+    Change,
+    Values,
+    find_change,
+    remember_saved,
+    values_before,
+    watch_loading,
+)
 from stream_events.publishing.commit import send_after_commit
-from stream_events.publishing.entries import make_entry
+from stream_events.publishing.counts import published
+from stream_events.publishing.entries import NewEntry, make_entry
 from stream_events.publishing.model_events import object_payload, touched
+from stream_events.publishing.outbox import write_outbox
+from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
+from stream_events.publishing.relations import Relation
 
 if TYPE_CHECKING:
     from stream_events.publishing.publisher import StreamPublisher
 
 logger = logging.getLogger("stream_events")
 
-ACTIONS = ("create", "update", "delete")
+ROW_ACTIONS = ("create", "update", "delete")
+ACTIONS = (*ROW_ACTIONS, *M2M_ACTIONS)
+
+_STASH = "stream_events_stash"  # the attribute of an instance's _state, between two signals of one write
+
+_listening: dict[type[Model], list[Attachment]] = {}
 
 
 class Attachment:
@@ -34,13 +52,37 @@ class Attachment:
 
     def listen_to(self, sender: type[Model]) -> None:
         """Connect to the signals of ``sender``: the model itself, a proxy of it, or a child of it."""
-        uid = f"stream_events.{id(self.publisher)}.{self.model._meta.label}"
-        if self.publisher.actions & {"create", "update"}:
-            post_save.connect(self.saved, sender=sender, weak=False, dispatch_uid=uid)
+        publisher = self.publisher
+        options: dict[str, Any] = {
+            "sender": sender,
+            "weak": False,
+            "dispatch_uid": f"stream_events.{id(publisher)}.{self.model._meta.label}",
+        }
+        _listening.setdefault(sender, []).append(self)
+        if sender is self.model and publisher.actions & set(M2M_ACTIONS):
+            for field in self.model._meta.many_to_many:
+                Relation(self, field).listen()
+        if publisher.actions & {"create", "update"}:
+            post_save.connect(self.saved, **options)
+            if publisher.via == "outbox":
+                make_saves_atomic(sender)
+        if publisher.changes and "update" in publisher.actions:
+            watch_loading(sender)
+            pre_save.connect(self.saving, **options)
         # Deleting a child deletes its parent as well, and Django then signals both. A listener that is not
         # needed would also cost the model its fast deletes.
-        if "delete" in self.publisher.actions and sender._meta.concrete_model is self.model:
-            pre_delete.connect(self.deleted, sender=sender, weak=False, dispatch_uid=uid)
+        if "delete" in publisher.actions and sender._meta.concrete_model is self.model:
+            pre_delete.connect(self.deleting, **options)
+            post_delete.connect(self.deleted, **options)
+
+    @property
+    def watched(self) -> Collection[str]:
+        """The fields whose changes are told."""
+        return self.publisher.fields or [field.name for field in self.model._meta.concrete_fields]
+
+    def saving(self, *, instance: Model, using: str, raw: bool = False, **_: Any) -> None:
+        if not raw:
+            _stash(instance)[self] = values_before(self.model, instance, self.watched, using)
 
     def saved(
         self,
@@ -52,36 +94,126 @@ class Attachment:
         update_fields: Collection[str] | None = None,
         **_: Any,
     ) -> None:
+        publisher = self.publisher
         action = "create" if created else "update"
-        if raw or action not in self.publisher.actions:
+        if raw:
             return
-        changed = None
-        if update_fields is not None:
-            changed = touched(self.model, update_fields, self.publisher.fields)
-            if not changed and (self.publisher.fields or type(instance)._meta.concrete_model is not self.model):
+        change = None
+        if publisher.changes or update_fields is not None:
+            change, is_relevant = self._change(instance, created, using, update_fields)
+            if not is_relevant:
                 return
-        self._record(instance, action, using, changed)
+        if action in publisher.actions and not publisher.is_silent():
+            self.record([instance], action, using, changes=[change])
 
-    def deleted(self, *, instance: Model, using: str, **_: Any) -> None:
+    def deleting(self, *, instance: Model, using: str, **_: Any) -> None:
         # Before the row goes, because values that the instance does not hold are still to be read from it.
         # Django deletes in a transaction whenever somebody listens, so a failure takes the event back.
-        self._record(instance, "delete", using, None)
+        if not self.publisher.is_silent():
+            _stash(instance)[self] = self.make_entries([instance], "delete", using)
 
-    def _record(self, instance: Model, action: str, using: str, changed: list[str] | None) -> None:
-        if not get_settings().enabled:
-            return
-        publisher = self.publisher
+    def deleted(self, *, instance: Model, using: str, **_: Any) -> None:
+        # After it went: by then the transaction holds the row, which orders the outbox as others are committed.
+        if entries := _stash(instance).pop(self, None):
+            self._hand_over(entries, using)
+
+    def record(
+        self,
+        instances: Iterable[Model],
+        action: str,
+        using: str,
+        *,
+        changes: Sequence[Change | None] | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Publish ``action`` of ``instances`` with what else is known of it.
+
+        An event that cannot be encoded raises in a transaction; where the row is committed already, it is logged.
+        """
         try:
-            payload = object_payload(self.model, instance, action, names=publisher.fields, using=using)
-            if changed is not None:
-                payload["changed"] = changed
-            entry = make_entry(publisher.stream, payload)
-        except EventEncodeError:
+            entries = self.make_entries(instances, action, using, changes=changes, data=data)
+        except EventEncodeError as error:
             if transaction.get_connection(using).in_atomic_block:
+                if self.publisher.via == "outbox":
+                    transaction.set_rollback(True, using)
                 raise
-            logger.exception("event_not_published stream=%s object=%s", publisher.stream, self.model._meta.label)
+            published.add("rejected")
+            model = self.model._meta.label
+            logger.error(
+                "event_not_published stream=%s object=%s error=%r", self.publisher.stream, model, explain(error)
+            )
             return
-        send_after_commit([entry], using)
+        self._hand_over(entries, using)
+
+    def publish(self, instances: Iterable[Model], action: str, using: str, *, data: Mapping[str, Any] | None) -> None:
+        """As ``record``, for what is no write: an event that cannot be encoded always raises."""
+        self._hand_over(self.make_entries(instances, action, using, data=data), using)
+
+    def make_entries(
+        self,
+        instances: Iterable[Model],
+        action: str,
+        using: str,
+        *,
+        changes: Sequence[Change | None] | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> list[NewEntry]:
+        """The entries that tell ``action`` of those ``instances`` that ``when`` lets through.
+
+        Raises ``EventEncodeError``.
+        """
+        publisher = self.publisher
+        entries = []
+        for at, instance in enumerate(instances):
+            if publisher.when is not None and not publisher.when(instance, action):
+                continue
+            names = () if data is not None or publisher.serializer else publisher.fields
+            payload = object_payload(self.model, instance, action, names=names, using=using)
+            if data is not None:
+                payload["data"] = dict(data)
+            elif publisher.serializer:
+                payload["data"] = publisher.serialize(instance)
+            if changes and (change := changes[at]):
+                payload["changed"] = change.changed
+                if change.previous is not None:
+                    payload["previous"] = change.previous
+            if publisher.version is not None:
+                payload["version"] = publisher.version
+            entry = make_entry(publisher.stream, payload)
+            if publisher.coalesce and action in ROW_ACTIONS:
+                entry.merging = payload
+            entries.append(entry)
+        return entries
+
+    def _hand_over(self, entries: Sequence[NewEntry], using: str) -> None:
+        if not entries:
+            return
+        if self.publisher.via == "outbox":
+            write_outbox(entries, using)
+        else:
+            send_after_commit(entries, using)
+
+    def _change(
+        self, instance: Model, created: bool, using: str, update_fields: Collection[str] | None
+    ) -> tuple[Change | None, bool]:
+        """What a save has changed, as far as it is told, and whether it is of any interest."""
+        names: Collection[str] = self.watched
+        change = None
+        if update_fields is not None:
+            names = touched(self.model, update_fields, self.publisher.fields)
+            change = Change(names)
+        if self.publisher.changes:
+            before: Values | None = _stash(instance).pop(self, None)
+            remember_saved(instance, using, update_fields)
+            if before is not None and not created:
+                change = find_change(self.model, before, instance, names, self.publisher.fields)
+        is_own = type(instance)._meta.concrete_model is self.model
+        return (None if created else change), bool(names or (is_own and not self.publisher.fields))
+
+
+def attachments_of(model: type[Model]) -> Sequence[Attachment]:
+    """The attachments that saves of ``model`` are told to."""
+    return _listening.get(model, ())
 
 
 def attach_declared(publisher: StreamPublisher, name: str) -> None:
@@ -114,10 +246,17 @@ def _attach(publisher: StreamPublisher, sender: type[Model], covers: Callable[[t
         # The event of a child in multi-table inheritance is its parent's, when the parent has the publisher.
         if model is None or any(issubclass(model, other) for other in found - {model} if other):
             continue
-        publisher.attachments.setdefault(model, Attachment(publisher, model)).listen_to(sender)
+        if model not in publisher.attachments:
+            publisher.attachments[model] = Attachment(publisher, model)
+        publisher.attachments[model].listen_to(sender)
 
 
 def _family(model: type[Model]) -> Iterator[type[Model]]:
     yield model
     for child in model.__subclasses__():
         yield from _family(child)
+
+
+def _stash(instance: Model) -> dict[Attachment, Any]:
+    stash: dict[Attachment, Any] = instance._state.__dict__.setdefault(_STASH, {})
+    return stash

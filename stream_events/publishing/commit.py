@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -11,10 +10,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from stream_events.conf import get_settings
-from stream_events.connections import explain
-from stream_events.publishing.entries import NewEntry, append
-
-logger = logging.getLogger("stream_events")
+from stream_events.publishing.delivery import send
+from stream_events.publishing.entries import NewEntry
 
 _current: WeakKeyDictionary[BaseDatabaseWrapper, _Transaction] = WeakKeyDictionary()
 
@@ -27,17 +24,18 @@ class CommitHook:
     one after the other, and which it replaces when it rolls back a savepoint.
     """
 
-    __slots__ = ("connection", "entries", "savepoints", "transaction")
+    __slots__ = ("connection", "entries", "savepoints", "transaction", "using")
 
     def __init__(self, connection: BaseDatabaseWrapper, entries: Sequence[NewEntry]) -> None:
         self.connection = ref(connection)  # else what a rollback left in _current would keep it for ever
+        self.using = connection.alias
         self.entries = entries
         self.savepoints = frozenset(connection.savepoint_ids)
         self.transaction = _transaction(connection) if connection.in_atomic_block else None
 
     def run(self) -> None:
         if self.entries:
-            send([entry for hook in self._due() for entry in hook._take()])
+            send([entry for hook in self._due() for entry in hook._take()], self.using)
 
     def _take(self) -> Sequence[NewEntry]:
         taken, self.entries = self.entries, ()
@@ -90,37 +88,3 @@ def send_after_commit(entries: Sequence[NewEntry], using: str) -> None:
     """
     hook = CommitHook(transaction.get_connection(using), entries)
     transaction.on_commit(hook.run, using=using, robust=get_settings().on_failure != "raise")
-
-
-def send(entries: Sequence[NewEntry]) -> None:
-    """Send ``entries`` now; what Redis does not take is logged, or raised if ``ON_FAILURE`` is ``"raise"``."""
-    try:
-        replies = append(entries)
-    except Exception as error:  # noqa: BLE001 - the rows are committed: nothing may break the caller
-        _log(entries, error)
-        _raise_if_asked_to(error)
-        return
-    except BaseException as error:
-        _log(entries, error)
-        raise
-    refused = [(entry, reply) for entry, reply in zip(entries, replies, strict=True) if not isinstance(reply, str)]
-    for entry, reply in refused:
-        _log([entry], reply)
-    if refused:
-        _raise_if_asked_to(refused[0][1])
-
-
-def _log(entries: Sequence[NewEntry], error: BaseException) -> None:
-    for entry in entries:
-        logger.error(
-            "event_not_published stream=%s event=%r event_id=%s error=%r",
-            entry.stream,
-            entry.about,
-            entry.event_id,
-            explain(error),
-        )
-
-
-def _raise_if_asked_to(error: Exception) -> None:
-    if get_settings().on_failure == "raise":
-        raise error

@@ -1,19 +1,18 @@
-"""Entries on their way to Redis."""
+"""Entries on their way to Redis: how an event is encoded."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import redis
 from django.core.serializers.json import DjangoJSONEncoder
 
 from stream_events.conf import get_settings
-from stream_events.connections import publishing_client
-from stream_events.events import EVENT_ID, PAYLOAD
 from stream_events.exceptions import EventEncodeError, StreamEventsError
-from stream_events.keys import stream_key
+from stream_events.publishing.causality import caused
 
 FAILURES = (redis.RedisError, OSError, StreamEventsError)  # what can come of encoding and sending an entry
 
@@ -21,40 +20,63 @@ FAILURES = (redis.RedisError, OSError, StreamEventsError)  # what can come of en
 _encode = DjangoJSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
-class NewEntry(NamedTuple):
-    """An encoded event and the stream it goes to; ``about`` names it in logs, where payloads do not belong."""
+def new_event_id() -> str:
+    """A random UUID of version 4, without the objects that ``uuid.uuid4`` makes on the way."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+@dataclass(slots=True, eq=False)
+class NewEntry:
+    """An encoded event and the stream it goes to; ``headers`` become fields beside the payload.
+
+    ``subject`` is the type and the key of its object. ``merging`` is the payload itself where later events of the same
+    object in the same transaction replace it.
+    """
 
     stream: str
     payload: bytes
-    event_id: str
-    about: str
+    subject: tuple[Any, Any]
+    action: Any
+    headers: Mapping[str, str] | None = None
+    event_id: str = field(default_factory=new_event_id)
+    merging: dict[str, Any] | None = None
+
+    @property
+    def about(self) -> str:
+        """Names the event in logs, where payloads do not belong."""
+        return f"{self.subject[0]}:{self.subject[1]} {self.action}"
+
+    @property
+    def fields(self) -> list[str | bytes]:
+        """Names and values, as XADD takes them."""
+        further = [part for header in (self.headers or {}).items() for part in header]
+        return ["payload", self.payload, "event_id", self.event_id, *further]
 
 
 def make_entry(stream: str, payload: Mapping[str, Any]) -> NewEntry:
     """Encode ``payload``; raises ``EventEncodeError`` when JSON cannot carry it or it is too large."""
+    encoded = encode(stream, payload)
+    subject = payload.get("obj_type"), payload.get("obj_id")
+    return NewEntry(stream, encoded, subject, payload.get("action"), caused(stream, payload))
+
+
+def encode(stream: str, payload: Mapping[str, Any]) -> bytes:
+    """``payload`` as JSON; raises as ``make_entry`` does."""
     if not isinstance(payload, Mapping):
         raise EventEncodeError(f"the payload of an event is a dictionary, got {type(payload).__name__}")
-    about = f"{payload.get('obj_type')}:{payload.get('obj_id')} {payload.get('action')}"
     try:
         encoded = _encode(payload).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise EventEncodeError(f"event {about} of stream {stream}: {error}") from error
+        raise EventEncodeError(f"event {_about(payload)} of stream {stream}: {error}") from error
     limit = get_settings().max_payload
     if len(encoded) > limit:
         raise EventEncodeError(
-            f"event {about} of stream {stream}: {len(encoded):,} bytes are more than MAX_PAYLOAD ({limit:,})."
-            " Publish fewer fields, or a reference to where the data are."
+            f"event {_about(payload)} of stream {stream}: {len(encoded):,} bytes are more than MAX_PAYLOAD"
+            f" ({limit:,}). Publish fewer fields, or a reference to where the data are."
         )
-    return NewEntry(stream, encoded, str(uuid.uuid4()), about)
+    return encoded
 
 
-def append(entries: Sequence[NewEntry]) -> list[str | redis.ResponseError]:
-    """Send ``entries`` in one pipeline; for each the entry id that Redis gave it, or why it was refused.
-
-    Raises what the client raises when Redis cannot be reached: then nobody knows which entries arrived.
-    """
-    prefix = get_settings().key_prefix
-    pipeline = publishing_client().pipeline(transaction=False)
-    for entry in entries:
-        pipeline.xadd(stream_key(entry.stream, prefix), {PAYLOAD: entry.payload, EVENT_ID: entry.event_id})
-    return [reply.decode() if isinstance(reply, bytes) else reply for reply in pipeline.execute(raise_on_error=False)]
+def _about(payload: Mapping[str, Any]) -> str:
+    return f"{payload.get('obj_type')}:{payload.get('obj_id')} {payload.get('action')}"

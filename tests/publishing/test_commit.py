@@ -11,7 +11,7 @@ import redis
 from django.db import connections, transaction
 from django.test import TestCase, override_settings
 
-from stream_events.publishing import commit
+from stream_events.publishing import commit, delivery
 from tests.shop.models import Order, Parcel
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -288,7 +288,7 @@ class TestInsideATestCase:
 class TestRedisFails:
     @pytest.fixture(autouse=True)
     def _nobody_listens(self, settings):
-        settings.STREAM_EVENTS = {"URL": "redis://127.0.0.1:1/0", "PUBLISH_TIMEOUT": 0.1}
+        settings.STREAM_EVENTS = {"URL": "redis://127.0.0.1:1/0", "PUBLISH_TIMEOUT": 0.1, "ON_FAILURE": "log"}
 
     def test_the_write_stands_and_the_log_names_the_event(self, caplog):
         with transaction.atomic():
@@ -311,7 +311,7 @@ class TestRedisFails:
         def interrupt(entries):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(commit, "append", interrupt)
+        monkeypatch.setattr(delivery, "append_in_order", interrupt)
         with pytest.raises(KeyboardInterrupt):
             Order.objects.create(number="A1")
         assert "event_not_published stream=orders" in caplog.text
@@ -323,7 +323,8 @@ class TestRedisFails:
         assert Order.objects.count() == 1
 
 
-def test_an_entry_that_redis_refuses_is_logged_and_keeps_no_other_back(server, entries, caplog):
+def test_an_entry_that_redis_refuses_is_logged_and_keeps_no_other_back(server, entries, caplog, settings):
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ON_FAILURE": "log"}
     server.set("t:orders", "no stream")
     with transaction.atomic():
         Order.objects.create(number="A1")

@@ -1,0 +1,46 @@
+"""What any consumer does on the side: it sends what waits in outboxes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import redis
+from django.db import Error, connections
+
+from stream_events.connections import explain
+from stream_events.publishing.outbox_databases import outbox_aliases
+from stream_events.publishing.relay import Relay
+
+logger = logging.getLogger("stream_events")
+
+UNUSABLE = 30.0  # seconds for which a database is left alone that has no outbox, or cannot be asked
+LONGEST = 5.0  # seconds that one round may take
+
+_unusable: dict[str, float] = {}
+
+
+def send_what_waits(**_: Any) -> None:
+    """Send outbox events of every database that has some; a receiver of ``signals.housekeeping``."""
+    began = time.monotonic()
+    for alias in outbox_aliases():
+        # A database in memory is this process's own, and so are the events that it has spilled there.
+        if _unusable.get(alias, 0.0) > began or _is_in_memory(alias):
+            continue
+        try:
+            relay = Relay(alias)
+            while relay.run_once() and time.monotonic() - began < LONGEST:
+                pass
+        except Error as error:
+            _unusable[alias] = began + UNUSABLE
+            logger.info("outbox_unusable database=%s error=%r", alias, explain(error))
+        except (redis.RedisError, OSError) as error:
+            logger.debug("outbox_waits database=%s error=%r", alias, explain(error))
+        finally:
+            connections[alias].close_if_unusable_or_obsolete()
+
+
+def _is_in_memory(alias: str) -> bool:
+    connection = connections[alias]
+    return connection.vendor == "sqlite" and bool(connection.is_in_memory_db())  # type: ignore[attr-defined]

@@ -1,0 +1,66 @@
+"""Relays that go on until they are told to stop, one for each database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import redis
+from django.db import Error, connections
+
+from stream_events.connections import explain
+from stream_events.exceptions import NotDurableError
+from stream_events.publishing.relay import Relay
+from stream_events.publishing.wakeup import Wakeup
+
+logger = logging.getLogger("stream_events")
+
+PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds after a failure; the last one is repeated
+
+
+class Relaying:
+    """Sends the outbox events of ``alias`` as they come. What fails is tried again, visibly."""
+
+    def __init__(self, alias: str) -> None:
+        self.sent = 0
+        self._alias = alias
+        self._stop = threading.Event()
+        self._failures = 0
+
+    def stop(self) -> None:
+        """Finish the batch in hand, and return from ``run``."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Relay until ``stop`` is called."""
+        relay, wakeup = Relay(self._alias), Wakeup(self._alias)
+        try:
+            while not self._stop.is_set():
+                if self._round(relay):
+                    wakeup.found_some()
+                elif not self._failures:
+                    wakeup.wait(self._stop)
+        finally:
+            wakeup.close()
+            connections[self._alias].close()
+
+    def _round(self, relay: Relay) -> int:
+        try:
+            sent = relay.run_once()
+        except (redis.RedisError, OSError, Error, NotDurableError) as error:
+            pause = PAUSES[min(self._failures, len(PAUSES) - 1)]
+            self._failures += 1
+            logger.warning(
+                "relay_failed database=%s error=%r: nothing is lost, next attempt in %.1f s",
+                self._alias,
+                explain(error),
+                pause,
+            )
+            connections[self._alias].close()
+            self._stop.wait(pause)
+            return 0
+        if self._failures:
+            logger.warning("relay_goes_on database=%s", self._alias)
+            self._failures = 0
+        self.sent += sent
+        return sent
