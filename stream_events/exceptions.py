@@ -41,6 +41,10 @@ class KeysUnknownError(StreamEventsError, ValueError):
     """A bulk write would change rows without saying which: their events could not be published."""
 
 
+class SelectionError(StreamEventsError, ValueError):
+    """What an operator asked for names something that is not there, or has a value that cannot be."""
+
+
 class NotDurableError(StreamEventsError):
     """Redis took the entries, but too few replicas or append-only files confirmed them in time."""
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import django
 import redis
-from django.core.management.base import BaseCommand, CommandError, CommandParser, SystemCheckError
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.autoreload import get_child_arguments
 
@@ -31,14 +31,12 @@ from stream_events.exceptions import (
     RedisUnavailableError,
 )
 from stream_events.management import reloader
+from stream_events.management.arguments import positive_int, seconds
+from stream_events.management.checked import CheckedCommand
+from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
 from stream_events.management.posix_signals import signals_given_to
 from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION
-
-PARTIAL = 3
-UNAVAILABLE = 69
-CONFIGURATION = 78
-ABORTED = 130
 
 # Options of the command that are the consumer's as they are.
 PASSED_ON = ("consumer", "count", "block", "drain", "max_events", "max_seconds", "shutdown_timeout", "threads")
@@ -47,7 +45,7 @@ POSITIONS = {"earliest": "0", "latest": "$"}
 LEVELS = {0: logging.ERROR, 1: logging.INFO, 2: logging.INFO, 3: logging.DEBUG}
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     help = "Handles the events of STREAM with the handlers registered for GROUP, until told to stop."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -61,22 +59,22 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--workers",
-            type=_positive_int,
+            type=positive_int,
             default=1,
             metavar="N",
             help="processes; what crashes is started again",
         )
         parser.add_argument(
             "--threads",
-            type=_positive_int,
+            type=positive_int,
             default=1,
             metavar="N",
             help=f"lanes in each process, {MOST_LANES} at most; events of one object stay in order (default: 1)",
         )
         parser.add_argument(
-            "--count", type=_positive_int, metavar="N", help="entries per read, at most (setting COUNT)"
+            "--count", type=positive_int, metavar="N", help="entries per read, at most (setting COUNT)"
         )
-        parser.add_argument("--block", type=_seconds, metavar="S", help="seconds that one read waits (setting BLOCK)")
+        parser.add_argument("--block", type=seconds, metavar="S", help="seconds that one read waits (setting BLOCK)")
         parser.add_argument(
             "--create-from",
             metavar="earliest|latest|ID",
@@ -89,12 +87,12 @@ class Command(BaseCommand):
             help="handle what is there and end; exit code 3 if entries are left",
         )
         parser.add_argument(
-            "--max-events", type=_positive_int, metavar="N", help="end when N events were started, in each worker"
+            "--max-events", type=positive_int, metavar="N", help="end when N events were started, in each worker"
         )
-        parser.add_argument("--max-seconds", type=_seconds, metavar="S", help="end after S seconds")
+        parser.add_argument("--max-seconds", type=seconds, metavar="S", help="end after S seconds")
         parser.add_argument(
             "--shutdown-timeout",
-            type=_seconds,
+            type=seconds,
             metavar="S",
             help="seconds that running handlers are given when it stops (setting SHUTDOWN_TIMEOUT)",
         )
@@ -103,14 +101,6 @@ class Command(BaseCommand):
             action=argparse.BooleanOptionalAction,
             help="restart when code changes (default: under DEBUG, unless the run has an end)",
         )
-
-    def check(self, *args: Any, **kwargs: Any) -> None:
-        """Run the system checks; a failure is a matter of configuration."""
-        try:
-            super().check(*args, **kwargs)
-        except SystemCheckError as error:
-            error.returncode = CONFIGURATION
-            raise
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -250,23 +240,3 @@ def _wants_reload(options: dict[str, Any]) -> bool:
     chosen = options["reload"]
     ends_by_itself = options["drain"] or options["max_events"] or options["max_seconds"]
     return bool(chosen if chosen is not None else is_debug() and not ends_by_itself)
-
-
-def _positive_int(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value

@@ -1,0 +1,33 @@
+"""What is shown where no bar can be."""
+
+import io
+
+import pytest
+
+from stream_events.management.progress import Lines, duration, showing
+
+
+def test_a_line_says_how_far_it_is_and_how_long_it_will_take():
+    file = io.StringIO()
+    Lines(file, 2000, every=0).advance(1000)
+    assert file.getvalue().startswith("1,000 of 2,000 (50%), ")
+    assert file.getvalue().endswith(" a second, 0:00:00 left\n")
+
+
+def test_a_file_gets_no_line_for_every_step():
+    file = io.StringIO()
+    with showing(file, 2000) as advance:
+        for _ in range(1000):
+            advance(2)
+    assert file.getvalue() == ""
+
+
+def test_nothing_done_is_nothing_to_say():
+    file = io.StringIO()
+    Lines(file, 0, every=0).advance(0)
+    assert file.getvalue() == ""
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00:00"), (61.4, "0:01:01"), (36000, "10:00:00")])
+def test_durations_are_hours_minutes_and_seconds(seconds, text):
+    assert duration(seconds) == text
