@@ -1,4 +1,4 @@
-"""Wires the app into Django: system checks, and the handler modules of installed apps."""
+"""Wires the app into Django: system checks, the watch on writes, and the handler modules of installed apps."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from traceback import extract_tb
 
 from django.apps import AppConfig, apps
 from django.core import checks
+from django.db.backends.signals import connection_created
 from django.utils.module_loading import module_has_submodule
 from django.utils.translation import gettext_lazy as _
 
@@ -21,10 +22,12 @@ class StreamEventsConfig(AppConfig):
 
     def ready(self) -> None:
         from stream_events import checks as own
+        from stream_events.publishing import unseen
 
         for check in own.CHECKS:
             checks.register(check, "stream_events")
         checks.register(own.check_deployment, "stream_events", deploy=True)
+        connection_created.connect(unseen.watch, dispatch_uid="stream_events.unseen")
         import_handler_modules()
 
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from django.db.models import Model, QuerySet
 
+from stream_events.connections import relaying_line
 from stream_events.exceptions import EventEncodeError
+from stream_events.publishing.appending import append_in_order
 from stream_events.publishing.attachment import Attachment
 from stream_events.publishing.bookmark import Bookmark
-from stream_events.publishing.entries import NewEntry, append, make_entry
-from stream_events.publishing.model_events import object_payload
+from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.selection import Selection
 from stream_events.publishing.throttle import Throttle
 
@@ -113,19 +114,17 @@ class Backfill:
 
     def _send(self, made: Sequence[_Row]) -> None:
         entries = [row.entry for row in made if row.entry is not None]
-        replies = iter(append(entries) if entries else ())
-        refused: Exception | None = None
+        refused = append_in_order(entries, relaying_line())
+        first_refused = refused[0][0] if refused else None
         for row in made:
-            reply = None if row.entry is None else next(replies)
-            if isinstance(reply, Exception):
-                refused = reply
+            if row.entry is not None and row.entry is first_refused:
                 break
             self.last = row.key
-            self.published += reply is not None
-            self.skipped += reply is None
+            self.published += row.entry is not None
+            self.skipped += row.entry is None
         self._record()
-        if refused is not None:
-            raise refused
+        if refused:
+            raise refused[0][1]
 
     def _record(self) -> None:
         if self._bookmark is not None:
@@ -140,6 +139,4 @@ class Backfill:
 
 def _make_entry(attachment: Attachment, instance: Model, action: str, using: str) -> NewEntry | None:
     """What a save would publish of ``instance``, but as ``action``; None when the publisher does not want it."""
-    publisher = attachment.publisher
-    payload = object_payload(attachment.model, instance, action, names=publisher.fields, using=using)
-    return make_entry(publisher.stream, payload)
+    return next(iter(attachment.make_entries([instance], action, using)), None)

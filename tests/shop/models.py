@@ -88,6 +88,28 @@ class Shelf(models.Model):
     events = StreamPublisher("shelves", actions=["create"])
 
 
+class Page(models.Model):
+    """Refers to its own kind in ways that a deletion answers with an UPDATE."""
+
+    title = models.CharField(max_length=20)
+    notes = models.CharField(max_length=20, blank=True)
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="children")
+    origin = models.ForeignKey("self", models.SET_DEFAULT, null=True, default=None, related_name="copies")
+    links = models.ManyToManyField("self", through="Link", symmetrical=False)
+
+    events = StreamPublisher("pages", fields=["title", "parent", "origin"])
+
+
+class Link(models.Model):
+    """A relation that publishes, to two streams."""
+
+    source = models.ForeignKey(Page, models.CASCADE, related_name="+")
+    target = models.ForeignKey(Page, models.CASCADE, related_name="+")
+
+    events = StreamPublisher("links")
+    network = StreamPublisher("network", actions=["create"])
+
+
 class Quiet(models.Model):
     """No publisher at all."""
 
