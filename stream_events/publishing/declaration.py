@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 from django.db.models import Model
 
 from stream_events.exceptions import ConfigurationError, EventEncodeError
-from stream_events.keys import check_names, check_stream
-from stream_events.publishing.attachment import ACTIONS, ROW_ACTIONS
+from stream_events.keys import check_stream
+from stream_events.publishing.attachment import ACTIONS
 from stream_events.publishing.suppression import is_suppressed
 
 Via = Literal["commit", "outbox"]
@@ -19,33 +19,23 @@ Serializer = Callable[[Any], Any]
 
 
 class Declaration:
-    """The options of a publisher. Raises ``ConfigurationError`` for those that cannot be."""
+    """The options of a publisher, which ``StreamPublisher`` explains."""
 
-    def __init__(
-        self,
-        stream: str,
-        *,
-        fields: Iterable[str] = (),
-        actions: Iterable[str] = ROW_ACTIONS,
-        via: Via = "commit",
-        when: When | None = None,
-        changes: bool = False,
-        serializer: Serializer | None = None,
-        version: int | str | None = None,
-        coalesce: bool = False,
-    ) -> None:
-        check_stream(stream)
-        self.stream = stream
-        self.fields = check_names("fields", fields)
-        self.actions = frozenset(check_names("actions", actions))
-        self.via = via
-        self.when = when
-        self.changes = changes
-        self.serializer = serializer
-        self.version = version
-        self.coalesce = coalesce
+    stream: str
+    fields: tuple[str, ...]
+    actions: frozenset[str]
+    via: Via
+    when: When | None
+    changes: bool
+    serializer: Serializer | None
+    version: int | str | None
+    coalesce: bool
+
+    def check(self) -> None:
+        """Raise ``ConfigurationError`` for options that cannot be."""
+        check_stream(self.stream)
         for problem in self._problems():
-            raise ConfigurationError(f"StreamPublisher({stream!r}): {problem}")
+            raise ConfigurationError(f"StreamPublisher({self.stream!r}): {problem}")
 
     def is_silent(self) -> bool:
         """Whether nothing is to be published here and now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, overload
 from weakref import WeakSet
 
@@ -11,9 +11,10 @@ from django.db import router
 from django.db.models import Model
 
 from stream_events.exceptions import ConfigurationError
+from stream_events.keys import check_names
 from stream_events.publishing.appender import Appender
-from stream_events.publishing.attachment import Attachment, attach_connected, attach_declared
-from stream_events.publishing.declaration import Declaration
+from stream_events.publishing.attachment import ROW_ACTIONS, Attachment, attach_connected, attach_declared
+from stream_events.publishing.declaration import Declaration, Serializer, Via, When
 
 publishers: WeakSet[StreamPublisher] = WeakSet()
 
@@ -36,8 +37,29 @@ class StreamPublisher(Declaration, Appender):
     Raises ``ConfigurationError`` for what cannot be.
     """
 
-    def __init__(self, stream: str, **options: Any) -> None:
-        super().__init__(stream, **options)
+    def __init__(
+        self,
+        stream: str,
+        *,
+        fields: Iterable[str] = (),
+        actions: Iterable[str] = ROW_ACTIONS,
+        via: Via = "commit",
+        when: When | None = None,
+        changes: bool = False,
+        serializer: Serializer | None = None,
+        version: int | str | None = None,
+        coalesce: bool = False,
+    ) -> None:
+        self.stream = stream
+        self.fields = check_names("fields", fields)
+        self.actions = frozenset(check_names("actions", actions))
+        self.via = via
+        self.when = when
+        self.changes = changes
+        self.serializer = serializer
+        self.version = version
+        self.coalesce = coalesce
+        self.check()
         self.names: dict[type, str] = {}  # the classes it is an attribute of
         self.attachments: dict[type[Model], Attachment] = {}
         publishers.add(self)

@@ -23,6 +23,7 @@ class Relaying:
 
     def __init__(self, alias: str) -> None:
         self.sent = 0
+        self.error: BaseException | None = None  # what ended it, if it was not told to stop
         self._alias = alias
         self._stop = threading.Event()
         self._failures = 0
@@ -32,14 +33,18 @@ class Relaying:
         self._stop.set()
 
     def run(self) -> None:
-        """Relay until ``stop`` is called."""
-        relay, wakeup = Relay(self._alias), Wakeup(self._alias)
+        """Relay until ``stop`` is called. An error that nobody expects ends it, and is logged."""
+        wakeup = Wakeup(self._alias)
         try:
+            relay = Relay(self._alias)
             while not self._stop.is_set():
                 if self._round(relay):
                     wakeup.found_some()
                 elif not self._failures:
                     wakeup.wait(self._stop)
+        except BaseException as error:
+            logger.exception("relay_died database=%s", self._alias)
+            self.error = error
         finally:
             wakeup.close()
             connections[self._alias].close()

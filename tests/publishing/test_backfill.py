@@ -8,7 +8,7 @@ import redis
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from stream_events import StreamPublisher
+from stream_events import StreamPublisher, suppress
 from stream_events.exceptions import EventEncodeError, SelectionError
 from stream_events.publishing.backfill import Backfill
 from stream_events.publishing.bookmark import Bookmark
@@ -208,7 +208,8 @@ class TestWhereItStops:
         assert (backfill.published, backfill.last) == (2, str(orders[1].pk))
 
     def test_a_row_without_an_event_stops_it_behind_the_rows_before(self, orders, settings, numbers):
-        models.Order.objects.filter(number="3").update(notes={"long": "x" * 500})
+        with suppress("orders"):
+            models.Order.objects.filter(number="3").update(notes={"long": "x" * 500})
         settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "MAX_PAYLOAD": 500}
         backfill = Backfill(select("shop.Order", None), "update")
         with pytest.raises(EventEncodeError, match="MAX_PAYLOAD"):

@@ -8,8 +8,6 @@ import logging
 import os
 import platform
 import sys
-import time
-from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import django
@@ -21,7 +19,7 @@ from django.utils.autoreload import get_child_arguments
 from stream_events.conf import get_settings, is_debug, settings_module
 from stream_events.connections import safe_url
 from stream_events.consuming import Consumer
-from stream_events.consuming.lifeline import has_parent, plays, when_parent_is_gone
+from stream_events.consuming.lifeline import plays, when_parent_is_gone
 from stream_events.consuming.options import MOST_LANES
 from stream_events.consuming.supervisor import ROLE, Supervisor
 from stream_events.exceptions import (
@@ -34,15 +32,14 @@ from stream_events.management import reloader
 from stream_events.management.arguments import positive_int, seconds
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
-from stream_events.management.posix_signals import signals_given_to
+from stream_events.management.logs import logging_to
+from stream_events.management.stopping import interrupt, stop_on_signals
 from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION
 
 # Options of the command that are the consumer's as they are.
 PASSED_ON = ("consumer", "count", "block", "drain", "max_events", "max_seconds", "shutdown_timeout", "threads")
-ECHO = 1.0  # seconds in which a signal and the one that the parent passes on are the same wish
 POSITIONS = {"earliest": "0", "latest": "$"}
-LEVELS = {0: logging.ERROR, 1: logging.INFO, 2: logging.INFO, 3: logging.DEBUG}
 
 
 class Command(CheckedCommand):
@@ -136,8 +133,8 @@ class Command(CheckedCommand):
         supervisor = Supervisor([command] * options["workers"])
         code_changed = reloader.watch(supervisor.stop) if reloader.is_child() else lambda: False
         with (
-            _logging_to(self.stderr, options["verbosity"]),
-            _stop_on_signals(supervisor.stop, at_once=supervisor.stop),
+            logging_to(self.stderr, options["verbosity"]),
+            stop_on_signals(supervisor.stop, at_once=supervisor.stop),
         ):
             code = supervisor.run()
         if code == PARTIAL and not consumer.left():
@@ -151,7 +148,7 @@ class Command(CheckedCommand):
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
         with contextlib.suppress(DatabaseError):  # a database that is away now may be back for the first event
             self.check_migrations()
-        with _logging_to(self.stderr, options["verbosity"]), _stop_on_signals(consumer.stop, at_once=_interrupt):
+        with logging_to(self.stderr, options["verbosity"]), stop_on_signals(consumer.stop, at_once=interrupt):
             created = consumer.join()
             if consumer.joined and options["verbosity"] > 0:
                 self._banner(consumer, created)
@@ -191,49 +188,6 @@ class Command(CheckedCommand):
         ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
-
-
-def _stop_on_signals(
-    stop: Callable[[], None], at_once: Callable[[], object]
-) -> contextlib.AbstractContextManager[None]:
-    """Call ``stop`` at the first SIGINT or SIGTERM, and ``at_once`` at the second."""
-    first: float | None = None
-
-    def receive(number: int) -> None:
-        nonlocal first
-        now = time.monotonic()
-        if first is None:
-            first = now
-            stop()
-        # A child gets what was meant for all twice: directly, and from its parent.
-        elif not has_parent() or now - first > ECHO:
-            at_once()
-
-    return signals_given_to(receive)
-
-
-def _interrupt() -> NoReturn:
-    raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _logging_to(stream: Any, verbosity: int) -> Iterator[None]:
-    """Show the package's log where the project has not set up any logging."""
-    logger = logging.getLogger("stream_events")
-    if logger.hasHandlers():
-        yield
-        return
-    # The stream itself, not Django's wrapper of it, which would colour every line as an error.
-    handler = logging.StreamHandler(getattr(stream, "_out", stream))
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    level = logger.level
-    logger.setLevel(LEVELS[verbosity])
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
 
 
 def _wants_reload(options: dict[str, Any]) -> bool:

@@ -1,0 +1,36 @@
+"""Commands that run until they are told to stop: once means soon, twice means now."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from stream_events.consuming.lifeline import has_parent
+from stream_events.management.posix_signals import signals_given_to
+
+ECHO = 1.0  # seconds in which a signal and the one that the parent passes on are the same wish
+
+
+def stop_on_signals(
+    stop: Callable[[], None], at_once: Callable[[], object]
+) -> contextlib.AbstractContextManager[None]:
+    """Call ``stop`` at the first SIGINT or SIGTERM, and ``at_once`` at the second."""
+    first: float | None = None
+
+    def receive(number: int) -> None:
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            first = now
+            stop()
+        # A child gets what was meant for all twice: directly, and from its parent.
+        elif not has_parent() or now - first > ECHO:
+            at_once()
+
+    return signals_given_to(receive)
+
+
+def interrupt() -> NoReturn:
+    raise KeyboardInterrupt
