@@ -24,7 +24,8 @@ class StreamEventsConfig(AppConfig):
 
         for check in own.CHECKS:
             checks.register(check, "stream_events")
-        checks.register(own.check_deployment, "stream_events", deploy=True)
+        for check in own.DEPLOYMENT_CHECKS:
+            checks.register(check, "stream_events", deploy=True)
         import_handler_modules()
 
 

@@ -16,6 +16,7 @@ from stream_events.exceptions import ConfigurationError
 EMBEDDED = "embedded://"
 OnFailure = Literal["log", "raise"]
 Unhandled = Literal["ack", "dead"]
+Outbox = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Settings:
     key_prefix: str = ""  # put before every key
     publish_timeout: float = 0.25  # what a request may wait for Redis
     on_failure: OnFailure = "log"  # when Redis fails after the commit: "log", or "raise"
+    outbox: Outbox = field(default_factory=dict)  # DATABASES: the aliases that may hold one
     max_payload: int = 1_000_000  # bytes of JSON in one event
     count: int = 100  # entries per read, at most
     block: float = 2.0  # how long one read waits for entries
@@ -106,7 +108,7 @@ def _value(name: str, value: Any) -> Any:
             valid = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
             wanted = "a number of seconds above 0"
         case "tuple[str, ...]":
-            valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+            valid = _is_list_of_names(value)
             wanted = "a list of names"
             value = tuple(value) if valid else value
         case "str":
@@ -119,12 +121,23 @@ def _value(name: str, value: Any) -> Any:
         case "Mapping[str, Any]":
             valid = isinstance(value, Mapping)
             wanted = "a dictionary"
+        case "Outbox":
+            valid = _is_outbox(value)
+            wanted = "a dictionary with no other key than 'DATABASES', a list of names"
         case other:
             raise AssertionError(f"{name} has the type {other}, which nothing checks yet")
     if not valid:
         shown = "another value" if name in ("URL", "OPTIONS") else repr(value)
         raise ConfigurationError(f"STREAM_EVENTS[{name!r}] must be {wanted}, got {shown}.")
     return value
+
+
+def _is_outbox(value: object) -> bool:
+    return isinstance(value, Mapping) and set(value) <= {"DATABASES"} and all(map(_is_list_of_names, value.values()))
+
+
+def _is_list_of_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
 def _project_folder() -> Path:

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "stream_events"
 
 # A module may import from rows above its own, and from its own name; "keeper" is a script and stands alone.
 LAYERS = [
-    {"exceptions", "locks", "ticker", "version", "keeper"},
+    {"exceptions", "locks", "tally", "ticker", "version", "keeper"},
     {"events", "keys", "embedded"},
     {"conf", "registration"},
     {"connections", "registry", "models", "signals", "cause"},

@@ -11,7 +11,7 @@ from stream_events.consuming.lease import Lease
 from stream_events.consuming.mark import Mark
 from stream_events.consuming.options import ConsumerOptions
 from stream_events.consuming.pace import Pace
-from stream_events.consuming.tally import Tally
+from stream_events.tally import Tally
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,9 @@ from stream_events.exceptions import (
     RedisUnavailableError,
 )
 from stream_events.management import reloader
+from stream_events.management.arguments import port, positive_int, seconds
 from stream_events.management.posix_signals import signals_given_to
+from stream_events.operations import metrics
 from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION
 
@@ -61,22 +63,22 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--workers",
-            type=_positive_int,
+            type=positive_int,
             default=1,
             metavar="N",
             help="processes; what crashes is started again",
         )
         parser.add_argument(
             "--threads",
-            type=_positive_int,
+            type=positive_int,
             default=1,
             metavar="N",
             help=f"lanes in each process, {MOST_LANES} at most; events of one object stay in order (default: 1)",
         )
         parser.add_argument(
-            "--count", type=_positive_int, metavar="N", help="entries per read, at most (setting COUNT)"
+            "--count", type=positive_int, metavar="N", help="entries per read, at most (setting COUNT)"
         )
-        parser.add_argument("--block", type=_seconds, metavar="S", help="seconds that one read waits (setting BLOCK)")
+        parser.add_argument("--block", type=seconds, metavar="S", help="seconds that one read waits (setting BLOCK)")
         parser.add_argument(
             "--create-from",
             metavar="earliest|latest|ID",
@@ -89,12 +91,12 @@ class Command(BaseCommand):
             help="handle what is there and end; exit code 3 if entries are left",
         )
         parser.add_argument(
-            "--max-events", type=_positive_int, metavar="N", help="end when N events were started, in each worker"
+            "--max-events", type=positive_int, metavar="N", help="end when N events were started, in each worker"
         )
-        parser.add_argument("--max-seconds", type=_seconds, metavar="S", help="end after S seconds")
+        parser.add_argument("--max-seconds", type=seconds, metavar="S", help="end after S seconds")
         parser.add_argument(
             "--shutdown-timeout",
-            type=_seconds,
+            type=seconds,
             metavar="S",
             help="seconds that running handlers are given when it stops (setting SHUTDOWN_TIMEOUT)",
         )
@@ -102,6 +104,13 @@ class Command(BaseCommand):
             "--reload",
             action=argparse.BooleanOptionalAction,
             help="restart when code changes (default: under DEBUG, unless the run has an end)",
+        )
+        parser.add_argument(
+            "--metrics-port",
+            type=port,
+            metavar="P",
+            help="answer Prometheus at port P of 127.0.0.1; of several workers, the first at P, the second at P + 1, …"
+            " Needs stream_events[metrics]",
         )
 
     def check(self, *args: Any, **kwargs: Any) -> None:
@@ -143,7 +152,11 @@ class Command(BaseCommand):
     def _supervise(self, consumer: Consumer, options: dict[str, Any]) -> None:
         """Run the consumer in several processes, which are this command with one worker each."""
         command = [*get_child_arguments(), "--workers", "1", "--no-reload"]
-        supervisor = Supervisor([command] * options["workers"])
+        if first := options["metrics_port"]:
+            ports = range(first, first + options["workers"])
+            supervisor = Supervisor([[*command, "--metrics-port", str(one)] for one in ports])
+        else:
+            supervisor = Supervisor([command] * options["workers"])
         code_changed = reloader.watch(supervisor.stop) if reloader.is_child() else lambda: False
         with (
             _logging_to(self.stderr, options["verbosity"]),
@@ -161,7 +174,12 @@ class Command(BaseCommand):
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
         with contextlib.suppress(DatabaseError):  # a database that is away now may be back for the first event
             self.check_migrations()
-        with _logging_to(self.stderr, options["verbosity"]), _stop_on_signals(consumer.stop, at_once=_interrupt):
+        answering = metrics.serve(options["metrics_port"]) if options["metrics_port"] else contextlib.nullcontext()
+        with (
+            answering,
+            _logging_to(self.stderr, options["verbosity"]),
+            _stop_on_signals(consumer.stop, at_once=_interrupt),
+        ):
             created = consumer.join()
             if consumer.joined and options["verbosity"] > 0:
                 self._banner(consumer, created)
@@ -250,23 +268,3 @@ def _wants_reload(options: dict[str, Any]) -> bool:
     chosen = options["reload"]
     ends_by_itself = options["drain"] or options["max_events"] or options["max_seconds"]
     return bool(chosen if chosen is not None else is_debug() and not ends_by_itself)
-
-
-def _positive_int(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value

@@ -1,4 +1,4 @@
-"""What a consumer did, in numbers."""
+"""What was done, in numbers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,9 @@
+"""What this process has published, in numbers."""
+
+from __future__ import annotations
+
+from stream_events.tally import Tally
+
+# published: Redis has it · spilled: it waits in the outbox, because Redis failed · lost: only the log has it ·
+# rejected: it could not be encoded after its row was committed
+published = Tally()
