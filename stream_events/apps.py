@@ -22,12 +22,15 @@ class StreamEventsConfig(AppConfig):
 
     def ready(self) -> None:
         from stream_events import checks as own
-        from stream_events.publishing import unseen
+        from stream_events.publishing import housekeeping, unseen
+        from stream_events.signals import housekeeping as time_to_keep_house
 
         for check in own.CHECKS:
             checks.register(check, "stream_events")
-        checks.register(own.check_deployment, "stream_events", deploy=True)
+        for check in own.DEPLOYMENT_CHECKS:
+            checks.register(check, "stream_events", deploy=True)
         connection_created.connect(unseen.watch, dispatch_uid="stream_events.unseen")
+        time_to_keep_house.connect(housekeeping.send_what_waits, dispatch_uid="stream_events.outbox")
         import_handler_modules()
 
 

@@ -10,6 +10,8 @@ from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
+from django.db import Error as AnyDatabaseError
+from django.db import connections
 from django.db.models import Model
 
 from stream_events.conf import EMBEDDED, get_settings, unknown_keys
@@ -17,6 +19,7 @@ from stream_events.connections import make_client
 from stream_events.consuming.inbox import why_not
 from stream_events.exceptions import ConfigurationError
 from stream_events.publishing.model_events import concrete_field
+from stream_events.publishing.outbox_databases import has_table, migrate_command, outbox_aliases
 from stream_events.publishing.publisher import StreamPublisher, publishers
 from stream_events.registry import handlers
 
@@ -25,9 +28,11 @@ BAD_SETTING = "stream_events.E002"
 BAD_HANDLER = "stream_events.E003"
 BAD_PUBLISHER_FIELD = "stream_events.E004"
 PUBLISHER_HIDDEN = "stream_events.E005"
+UNKNOWN_OUTBOX_DATABASE = "stream_events.E006"
 SENSITIVE_FIELD = "stream_events.W001"
 UNKNOWN_OBJECT_TYPE = "stream_events.W002"
 EMBEDDED_IN_PRODUCTION = "stream_events.W003"
+NO_OUTBOX_TABLE = "stream_events.W004"
 
 SENSITIVE = ("password", "passwd", "secret", "token", "api_key", "private_key")
 
@@ -84,6 +89,19 @@ def check_publishers(app_configs: Configs, **_: Any) -> list[CheckMessage]:
     return messages
 
 
+def check_outbox(app_configs: Configs, **_: Any) -> list[CheckMessage]:
+    """E006: the setting names a database that the project does not have."""
+    return [
+        Error(
+            f"STREAM_EVENTS['OUTBOX']['DATABASES'] names {alias!r}, and there is no such database.",
+            hint=f"DATABASES has {', '.join(map(repr, connections))}.",
+            id=UNKNOWN_OUTBOX_DATABASE,
+        )
+        for alias in _outbox_aliases()
+        if alias not in connections
+    ]
+
+
 def check_deployment(app_configs: Configs, **_: Any) -> list[CheckMessage]:
     """W003: settings that are for development."""
     try:
@@ -96,7 +114,35 @@ def check_deployment(app_configs: Configs, **_: Any) -> list[CheckMessage]:
     return [CheckWarning("The embedded server is for development and tests.", hint=hint, id=EMBEDDED_IN_PRODUCTION)]
 
 
-CHECKS = (check_settings, check_handlers, check_publishers)
+def check_outbox_tables(app_configs: Configs, **_: Any) -> list[CheckMessage]:
+    """W004: a database that may hold an outbox has no table for it. One that cannot be asked is passed over."""
+    return [
+        CheckWarning(
+            f"The outbox has no table in the database {alias!r}.",
+            hint=f"Run {migrate_command(alias)}, or name the databases with an outbox in STREAM_EVENTS['OUTBOX'].",
+            id=NO_OUTBOX_TABLE,
+        )
+        for alias in _outbox_aliases()
+        if alias in connections and _lacks_table(alias)
+    ]
+
+
+CHECKS = (check_settings, check_handlers, check_publishers, check_outbox)
+DEPLOYMENT_CHECKS = (check_deployment, check_outbox_tables)
+
+
+def _outbox_aliases() -> list[str]:
+    try:
+        return outbox_aliases()
+    except ConfigurationError:
+        return []  # the check on settings says what is wrong
+
+
+def _lacks_table(alias: str) -> bool:
+    try:
+        return not has_table(alias)
+    except AnyDatabaseError:
+        return False
 
 
 def _names_no_model(obj_type: str) -> bool:

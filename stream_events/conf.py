@@ -17,6 +17,7 @@ EMBEDDED = "embedded://"
 OnFailure = Literal["outbox", "raise", "log"]
 Unhandled = Literal["ack", "dead"]
 NoneOrMore = int
+Outbox = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Settings:
     on_failure: OnFailure = "outbox"  # when Redis fails after the commit: "outbox", "raise", or "log"
     wait_replicas: NoneOrMore = 0  # replicas that must confirm what is published
     wait_aof: NoneOrMore = 0  # append-only files that must, the first of them the server's own (Redis 7.2)
+    outbox: Outbox = field(default_factory=dict)  # DATABASES: the aliases that may hold one
     max_payload: int = 1_000_000  # bytes of JSON in one event
     count: int = 100  # entries per read, at most
     block: float = 2.0  # how long one read waits for entries
@@ -112,7 +114,7 @@ def _value(name: str, value: Any) -> Any:
             valid = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
             wanted = "a number of seconds above 0"
         case "tuple[str, ...]":
-            valid = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+            valid = _is_list_of_names(value)
             wanted = "a list of names"
             value = tuple(value) if valid else value
         case "str":
@@ -125,12 +127,23 @@ def _value(name: str, value: Any) -> Any:
         case "Mapping[str, Any]":
             valid = isinstance(value, Mapping)
             wanted = "a dictionary"
+        case "Outbox":
+            valid = _is_outbox(value)
+            wanted = "a dictionary with no other key than 'DATABASES', a list of names"
         case other:
             raise AssertionError(f"{name} has the type {other}, which nothing checks yet")
     if not valid:
         shown = "another value" if name in ("URL", "OPTIONS") else repr(value)
         raise ConfigurationError(f"STREAM_EVENTS[{name!r}] must be {wanted}, got {shown}.")
     return value
+
+
+def _is_outbox(value: object) -> bool:
+    return isinstance(value, Mapping) and set(value) <= {"DATABASES"} and all(map(_is_list_of_names, value.values()))
+
+
+def _is_list_of_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
 
 
 def _project_folder() -> Path:

@@ -7,6 +7,8 @@ from django.test.utils import isolate_apps
 
 from stream_events import StreamPublisher, checks
 from stream_events.publishing.publisher import publishers
+from tests.management.test_runconsumer import change_settings
+from tests.outboxes import AWAY, take_table_away
 
 
 def ids(messages):
@@ -141,6 +143,44 @@ def test_deployment_warns_about_the_embedded_server():
     assert ids(checks.check_deployment(None)) == [checks.EMBEDDED_IN_PRODUCTION]
     with override_settings(STREAM_EVENTS={"URL": "redis://cache"}):
         assert checks.check_deployment(None) == []
+
+
+def outbox_in(*aliases):
+    return override_settings(STREAM_EVENTS={"OUTBOX": {"DATABASES": aliases}})
+
+
+def test_an_outbox_in_an_unknown_database_is_an_error():
+    assert checks.check_outbox(None) == []
+    with outbox_in("default", "othre"):
+        (message,) = checks.check_outbox(None)
+    assert message.id == checks.UNKNOWN_OUTBOX_DATABASE
+    assert "'othre'" in message.msg
+    assert "'default', 'other'" in message.hint
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_deployment_warns_about_each_database_without_the_table():
+    assert checks.check_outbox_tables(None) == []
+    take_table_away("other")
+    (message,) = checks.check_outbox_tables(None)
+    assert message.id == checks.NO_OUTBOX_TABLE
+    assert "manage.py migrate stream_events --database other" in message.hint
+    with outbox_in("default", "nowhere"):
+        assert checks.check_outbox_tables(None) == []
+
+
+@override_settings(STREAM_EVENTS={"OUTBOX": {"DATABASES": "default"}})
+def test_a_setting_of_the_outbox_that_cannot_be_used_is_said_once():
+    assert ids(checks.check_settings(None)) == [checks.BAD_SETTING]
+    assert checks.check_outbox(None) == checks.check_outbox_tables(None) == []
+
+
+def test_a_deployment_check_passes_over_a_database_that_is_away(project, tmp_path):
+    change_settings(project, tmp_path, AWAY)
+    code, output = project.run("check", "--deploy", "--tag", "stream_events")
+    assert code == 0
+    assert "stream_events.W003" in output
+    assert "stream_events.W004" not in output
 
 
 def test_publishers_of_the_tests_are_known():

@@ -38,6 +38,9 @@ def test_is_one_frozen_value_while_nothing_changes():
         ("ON_FAILURE", "ignore", "'outbox', 'raise', 'log'"),
         ("HANDLER_MODULES", "stream_handlers", "a list of names"),
         ("OPTIONS", [], "a dictionary"),
+        ("OUTBOX", ["default"], "a dictionary"),
+        ("OUTBOX", {"DATABASES": "default"}, "a list of names"),
+        ("OUTBOX", {"DATABASE": ["default"]}, "'DATABASES'"),
         ("KEY_PREFIX", None, "a string"),
     ],
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+
+PAYLOAD_LIMIT = 64 * 1024  # characters of a payload that a page shows
 
 
 def number(value: int) -> str:
@@ -17,11 +21,23 @@ def number(value: int) -> str:
 
 def moment(value: datetime) -> SafeString:
     """How long ago ``value`` was, with the exact local time behind it."""
-    local = timezone.localtime(value)
-    exact = formats.date_format(local, "DATETIME_FORMAT")
-    age = timezone.now() - value
+    exact = exact_moment(value)
+    age = datetime.now(UTC) - value
     ago = _("%s ago") % duration(age) if age >= timedelta() else exact
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), exact, ago)
+
+
+def exact_moment(value: datetime) -> str:
+    """``value`` in local time."""
+    return formats.date_format(timezone.localtime(value), "DATETIME_FORMAT")
+
+
+def readable_json(text: str) -> SafeString:
+    """``text`` indented if it is JSON, and as it is otherwise."""
+    with suppress(ValueError, RecursionError):
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    shown = text if len(text) <= PAYLOAD_LIMIT else f"{text[:PAYLOAD_LIMIT]}…"
+    return format_html('<pre class="se-payload">{}</pre>', shown)
 
 
 def duration(value: timedelta) -> str:

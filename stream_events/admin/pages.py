@@ -26,6 +26,40 @@ else:
     ModelAdmin = admin.ModelAdmin
 
 
+class ReadOnlyAdmin(ModelAdmin):
+    """Pages to look at: nothing is added, changed or deleted, and nothing counts a whole table."""
+
+    show_full_result_count = False
+    sortable_by = ()
+    actions = None
+
+    class Media:
+        css = {"all": ("stream_events/admin.css",)}
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def unavailable(self, request: HttpRequest, reason: str, error: str = "", **context: Any) -> HttpResponse:
+        """A page that says why there is nothing to look at."""
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": capfirst(self.opts.verbose_name_plural),
+            "opts": self.opts,
+            "media": self.media,
+            "reason": reason,
+            "error": error,
+            **context,
+        }
+        return TemplateResponse(request, "admin/stream_events/unavailable.html", context, status=503)
+
+
 class RedisChangeList(ChangeList):
     """Django's change list over rows that its admin class fetches; the page's place is an entry id."""
 
@@ -49,16 +83,10 @@ class RedisChangeList(ChangeList):
         self.paginator = None
 
 
-class RedisAdmin(ModelAdmin):
+class RedisAdmin(ReadOnlyAdmin):
     """A read-only list page. Subclasses say in ``rows`` what is on it."""
 
     list_display_links = None
-    show_full_result_count = False
-    sortable_by = ()
-    actions = None
-
-    class Media:
-        css = {"all": ("stream_events/admin.css",)}
 
     def rows(self, request: HttpRequest, changelist: RedisChangeList) -> tuple[Sequence[Model], int, str | None]:
         """The rows of the page, how many there are in all, and the entry id that the next page follows."""
@@ -71,15 +99,6 @@ class RedisAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RedisChangeList
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list, or a page that says why Redis does not answer."""
         try:
@@ -90,19 +109,7 @@ class RedisAdmin(ModelAdmin):
             }
             return super().changelist_view(request, context)
         except (redis.RedisError, StreamEventsError) as error:
-            return self._unavailable(request, error)
-
-    def _unavailable(self, request: HttpRequest, error: Exception) -> HttpResponse:
-        request.current_app = self.admin_site.name
-        context = {
-            **self.admin_site.each_context(request),
-            "title": capfirst(self.opts.verbose_name_plural),
-            "opts": self.opts,
-            "media": self.media,
-            "reason": _reason(error),
-            "error": explain(error),
-        }
-        return TemplateResponse(request, "admin/stream_events/unavailable.html", context, status=503)
+            return self.unavailable(request, _reason(error), explain(error))
 
 
 def _reason(error: Exception) -> str:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from stream_events.admin.display import duration, moment, number
+from stream_events.admin.display import PAYLOAD_LIMIT, duration, moment, number
 from stream_events.admin.pages import AFTER, RedisAdmin, RedisChangeList
 from stream_events.conf import get_settings
 from stream_events.models import PendingEntry
@@ -31,7 +30,6 @@ from stream_events.operations.inspection import (
 
 GROUP = "group"
 PREVIEW = 120  # characters of a payload that a list shows
-PAYLOAD_LIMIT = 64 * 1024  # and as much when it is unfolded
 ENTRY_ID = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")  # 19 digits always fit into Redis's 64 bits
 
 
@@ -105,7 +103,7 @@ class PendingEntryAdmin(RedisAdmin):
     def due(self, row: Any) -> SafeString | str:
         if row.state.due_at is None:
             return "–"
-        rest = row.state.due_at - timezone.now()
+        rest = row.state.due_at - datetime.now(UTC)
         if rest <= timedelta(0):
             return _("retry now")
         return format_html('{}<div class="help">{}</div>', _("retry in %s") % duration(rest), moment(row.state.due_at))

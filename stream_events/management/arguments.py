@@ -1,11 +1,14 @@
-"""Values of command line options."""
+"""Values of command-line options; what they refuse is an error of usage."""
 
 from __future__ import annotations
 
 import argparse
 
+HIGHEST_PORT = 65535
+
 
 def positive_int(text: str) -> int:
+    """A whole number of at least 1."""
     try:
         value = int(text)
     except ValueError:
@@ -16,6 +19,7 @@ def positive_int(text: str) -> int:
 
 
 def seconds(text: str) -> float:
+    """A number of seconds above 0."""
     return _above_zero(text, "a number of seconds")
 
 
@@ -38,4 +42,12 @@ def _above_zero(text: str, what: str) -> float:
         value = 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not {what} above 0")
+    return value
+
+
+def port(text: str) -> int:
+    """The number of a TCP port."""
+    value = int(text) if text.isdecimal() else 0
+    if not 0 < value <= HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to {HIGHEST_PORT}")
     return value

@@ -1,11 +1,11 @@
 """How numbers and times look on the pages."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
-from stream_events.admin.display import duration, moment, number
+from stream_events.admin.display import duration, moment, number, readable_json
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,21 @@ def test_a_moment_is_an_age_with_the_exact_time_behind_it():
 
 def test_a_moment_to_come_is_shown_exactly():
     assert "ago" not in moment(timezone.now() + timedelta(days=1))
+
+
+def test_a_moment_needs_no_time_zones_in_the_database(settings):
+    settings.USE_TZ = False
+    assert "2 min ago</time>" in moment(datetime.now(UTC) - timedelta(minutes=2))
+
+
+def test_json_is_indented_and_anything_else_left_alone():
+    assert "{\n  &quot;a&quot;: [\n    1\n  ]\n}" in readable_json('{"a":[1]}')
+    assert "{a" in readable_json("{a")
+    assert "[[[" in readable_json("[" * 100_000)
+
+
+def test_json_that_is_too_long_for_a_page_is_cut():
+    assert len(readable_json("x" * 100_000)) < 70_000
 
 
 def test_numbers_are_grouped():

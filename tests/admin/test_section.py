@@ -11,9 +11,10 @@ from django.core.management import call_command
 from stream_events.admin import register
 from stream_events.models import PendingEntry, Stream
 
-PAGES = ["stream", "pendingentry"]
+REDIS_PAGES = ["stream", "pendingentry"]
+PAGES = [*REDIS_PAGES, "outboxevent"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
 
 def test_is_one_section_with_its_pages(admin):
@@ -53,7 +54,7 @@ def test_nobody_can_add_change_or_delete(admin, name):
 
 def test_there_are_only_permissions_that_mean_something():
     found = Permission.objects.filter(content_type__app_label="stream_events").values_list("codename", flat=True)
-    assert set(found) == {"view_stream", "view_pendingentry"}
+    assert set(found) == {"view_stream", "view_pendingentry", "view_outboxevent"}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -63,7 +64,7 @@ def test_a_second_site_keeps_its_links_to_itself(admin, name):
     assert 'href="/admin/' not in page
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", REDIS_PAGES)
 def test_redis_gone_is_a_503_page_inside_the_admin(admin, settings, name):
     settings.STREAM_EVENTS = {"URL": "redis://user:hunter2@127.0.0.1:1/0"}
     response = admin.get(f"/admin/stream_events/{name}/")
@@ -80,7 +81,7 @@ def test_a_setting_that_cannot_be_used_is_no_crash(admin, settings, name):
     settings.STREAM_EVENTS = {"COUNT": 0}
     response = admin.get(f"/admin/stream_events/{name}/")
     assert response.status_code == 503
-    assert "not set up to reach Redis" in response.content.decode()
+    assert "Stream events is not set up to" in response.content.decode()
     assert "COUNT" in response.content.decode()
 
 

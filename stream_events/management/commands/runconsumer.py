@@ -29,11 +29,12 @@ from stream_events.exceptions import (
     RedisUnavailableError,
 )
 from stream_events.management import reloader
-from stream_events.management.arguments import positive_int, seconds
+from stream_events.management.arguments import port, positive_int, seconds
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
 from stream_events.management.logs import logging_to
 from stream_events.management.stopping import interrupt, stop_on_signals
+from stream_events.operations import metrics
 from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION
 
@@ -98,6 +99,13 @@ class Command(CheckedCommand):
             action=argparse.BooleanOptionalAction,
             help="restart when code changes (default: under DEBUG, unless the run has an end)",
         )
+        parser.add_argument(
+            "--metrics-port",
+            type=port,
+            metavar="P",
+            help="answer Prometheus at port P of 127.0.0.1; of several workers, the first at P, the second at P + 1, …"
+            " Needs stream_events[metrics]",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -130,7 +138,11 @@ class Command(CheckedCommand):
     def _supervise(self, consumer: Consumer, options: dict[str, Any]) -> None:
         """Run the consumer in several processes, which are this command with one worker each."""
         command = [*get_child_arguments(), "--workers", "1", "--no-reload"]
-        supervisor = Supervisor([command] * options["workers"])
+        if first := options["metrics_port"]:
+            ports = range(first, first + options["workers"])
+            supervisor = Supervisor([[*command, "--metrics-port", str(one)] for one in ports])
+        else:
+            supervisor = Supervisor([command] * options["workers"])
         code_changed = reloader.watch(supervisor.stop) if reloader.is_child() else lambda: False
         with (
             logging_to(self.stderr, options["verbosity"]),
@@ -148,7 +160,12 @@ class Command(CheckedCommand):
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
         with contextlib.suppress(DatabaseError):  # a database that is away now may be back for the first event
             self.check_migrations()
-        with logging_to(self.stderr, options["verbosity"]), stop_on_signals(consumer.stop, at_once=interrupt):
+        answering = metrics.serve(options["metrics_port"]) if options["metrics_port"] else contextlib.nullcontext()
+        with (
+            answering,
+            logging_to(self.stderr, options["verbosity"]),
+            stop_on_signals(consumer.stop, at_once=interrupt),
+        ):
             created = consumer.join()
             if consumer.joined and options["verbosity"] > 0:
                 self._banner(consumer, created)

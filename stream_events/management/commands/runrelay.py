@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any
 
@@ -13,10 +14,12 @@ from stream_events.conf import get_settings
 from stream_events.connections import UNAVAILABLE as REDIS_UNAVAILABLE
 from stream_events.connections import explain, safe_url
 from stream_events.exceptions import ConfigurationError, EmbeddedServerError, NotDurableError
+from stream_events.management.arguments import port
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
 from stream_events.management.logs import logging_to
 from stream_events.management.stopping import interrupt, stop_on_signals
+from stream_events.operations import metrics
 from stream_events.publishing.outbox_databases import has_table, migrate_command, outbox_aliases
 from stream_events.publishing.relay import Relay
 from stream_events.publishing.relaying import Relaying
@@ -36,10 +39,13 @@ class Command(CheckedCommand):
             help="send what is there and end; exit code 3 if events are left, 69 if Redis cannot be reached",
         )
 
+        parser.add_argument("--metrics-port", type=port, metavar="P", help="answer Prometheus at port P of 127.0.0.1")
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             aliases = _aliases()
-            with logging_to(self.stderr, options["verbosity"]):
+            answering = metrics.serve(options["metrics_port"]) if options["metrics_port"] else contextlib.nullcontext()
+            with answering, logging_to(self.stderr, options["verbosity"]):
                 if options["once"]:
                     self._send_once(aliases, options["verbosity"])
                 else:
