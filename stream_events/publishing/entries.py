@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,19 @@ from stream_events.publishing.causality import caused
 FAILURES = (redis.RedisError, OSError, StreamEventsError)  # what can come of encoding and sending an entry
 
 # NaN and Infinity are not JSON: a consumer in another language could not read the event.
-_encode = DjangoJSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_encoder = DjangoJSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def _make_encode() -> Callable[[Any], str]:
+    """``_encoder.encode``, without what that makes anew for every object where Python has it in C."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _encoder.encode
+    pieces = make(None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
+_encode = _make_encode()
 
 
 def new_event_id() -> str:
