@@ -47,12 +47,8 @@ class Line:
         packed = connection.pack_commands(commands) if len(commands) > 1 else connection.pack_command(*commands[0])
         connection.send_packed_command(packed, check_health=False)
         deadline = time.monotonic() + self._timeout
-        replies: list[Any] = []
-        for _ in commands:
-            try:
-                replies.append(connection.read_response(timeout=max(deadline - time.monotonic(), 0.001)))
-            except redis.ResponseError as error:
-                replies.append(error)
+        replies = [_reply(connection)]  # for which the connection waits as long as the line does
+        replies += (_reply(connection, timeout=max(deadline - time.monotonic(), 0.001)) for _ in commands[1:])
         return replies
 
     def _take(self) -> Any:
@@ -69,3 +65,10 @@ class Line:
         if is_stale:
             connection.disconnect()  # it connects again with the next command
         return connection
+
+
+def _reply(connection: Any, **options: float) -> Any:
+    try:
+        return connection.read_response(**options)
+    except redis.ResponseError as error:
+        return error
