@@ -55,7 +55,7 @@ class PlainPayload:
         text = f'{{"obj_id":{key}{self._head}'
         for lead, attname, kind, write in self._columns:
             value = held.get(attname, held)
-            if type(value) is kind:
+            if type(value) is kind or (kind is str and isinstance(value, str)):  # such as a member of TextChoices
                 text += lead + write(value)
             elif value is None:
                 text += f"{lead}null"

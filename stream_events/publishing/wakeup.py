@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from inspect import signature
 from typing import Any
 
 from django.db import Error, connections
@@ -51,9 +52,11 @@ class Wakeup:
     def _can_listen(self) -> bool:
         if connections[self._alias].vendor != "postgresql":
             return False
-        from django.db.backends.postgresql.psycopg_any import is_psycopg3
+        from django.db.backends.postgresql.psycopg_any import Database
 
-        return is_psycopg3
+        # Psycopg 3.2 and newer can wait for some time; with older drivers the database is asked.
+        notifies = getattr(Database.Connection, "notifies", None)
+        return callable(notifies) and "timeout" in signature(notifies).parameters
 
     def _listen(self) -> None:
         if self._ear is None:
