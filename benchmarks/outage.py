@@ -40,10 +40,14 @@ class Visit(NamedTuple):
 
 
 class Outage(NamedTuple):
-    """Visits before and in an outage, and the seconds from its end to the last event, unless one is missing."""
+    """Visits before and in an outage, and the seconds from its end to the last event, unless one is missing.
+
+    ``waiting`` is the number of events in the outbox at that end.
+    """
 
     before: Visit
     during: Visit
+    waiting: int
     arrived: float | None
 
 
@@ -80,14 +84,15 @@ class Site:
         wait_for(self.is_complete, "what was published before the outage", PATIENCE)
         begin(self.server)
         during = self.visit(self.requests)
+        waiting = self.outbox.count()
         end(self.server)
         self.server.client.ping()
         back = time.monotonic()
         try:
             wait_for(self.is_complete, "every event", PATIENCE)
         except AssertionError:
-            return Outage(before, during, None)
-        return Outage(before, during, time.monotonic() - back)
+            return Outage(before, during, waiting, None)
+        return Outage(before, during, waiting, time.monotonic() - back)
 
     def is_complete(self) -> bool:
         """Whether the stream has an event about every order since the last outage, and the outbox none."""
@@ -155,7 +160,7 @@ def report(kind: str, outage: Outage, site: Site) -> bool:
     if outage.arrived is None:
         print(f"({len(site.missing())} events missing and {site.outbox.count()} in the outbox after {PATIENCE:g} s)")
     else:
-        print(f"({outage.arrived:.2f} s, {site.duplicates()} duplicates)")
+        print(f"({outage.arrived:.2f} s; {outage.waiting} were in the outbox, {site.duplicates()} came twice)")
     return not slow > ADDED and not late
 
 
