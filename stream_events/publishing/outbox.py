@@ -23,7 +23,7 @@ AT_A_TIME = 500  # rows in one statement, at most
 _COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "headers")
 _LONGEST = 255  # characters of a column
 
-_statements: dict[tuple[str, int], str] = {}  # by the kind of database, and the number of rows
+_statements: dict[tuple[str, int], str] = {}  # by the alias of the database, and the number of rows
 
 
 def outbox_rows(using: str) -> QuerySet[OutboxEvent]:
@@ -61,9 +61,9 @@ def _pieces(entries: Sequence[NewEntry], connection: BaseDatabaseWrapper) -> Ite
 
 def _statement(connection: BaseDatabaseWrapper, count: int) -> str:
     try:
-        return _statements[connection.vendor, count]
+        return _statements[connection.alias, count]
     except KeyError:
-        statement = _statements[connection.vendor, count] = _make_statement(connection, count)
+        statement = _statements[connection.alias, count] = _make_statement(connection, count)
         return statement
 
 

@@ -52,10 +52,9 @@ class Wakeup:
     def _can_listen(self) -> bool:
         if connections[self._alias].vendor != "postgresql":
             return False
-        from django.db.backends.postgresql.psycopg_any import Database
-
         # Psycopg 3.2 and newer can wait for some time; with older drivers the database is asked.
-        notifies = getattr(Database.Connection, "notifies", None)
+        driver: Any = connections[self._alias].Database  # type: ignore[attr-defined]
+        notifies = getattr(getattr(driver, "Connection", None), "notifies", None)
         return callable(notifies) and "timeout" in signature(notifies).parameters
 
     def _listen(self) -> None:
