@@ -73,9 +73,12 @@ def _make_statement(connection: BaseDatabaseWrapper, count: int) -> str:
     row = f"({', '.join(['%s'] * len(_COLUMNS))})"
     rows = ", ".join([row] * count)
     insert = f"INSERT INTO {table} ({', '.join(map(quote, _COLUMNS))}) VALUES {rows}"  # noqa: S608 - names only
-    if connection.vendor == "postgresql":  # in the same trip, and only once for a transaction however often it is said
+    if connection.vendor != "postgresql":
+        return insert
+    # In the same trip; relays hear of a transaction once, after its commit, however often it says so.
+    if connection.features.uses_server_side_binding:  # type: ignore[attr-defined]  # which takes one statement at a time
         return f"WITH added AS ({insert}) SELECT pg_notify('{CHANNEL}', '')"
-    return insert
+    return f"{insert}; NOTIFY {CHANNEL}"
 
 
 def _values(entry: NewEntry, native_uuid: bool) -> tuple[str, ...]:
