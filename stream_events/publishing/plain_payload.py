@@ -55,7 +55,8 @@ class PlainPayload:
         text = f'{{"obj_id":{key}{self._head}'
         for lead, attname, kind, write in self._columns:
             value = held.get(attname, held)
-            if type(value) is kind or (kind is str and isinstance(value, str)):  # such as a member of TextChoices
+            # A member of TextChoices is a string; a lazy object only says that it is one.
+            if type(value) is kind or (kind is str and issubclass(type(value), str)):
                 text += lead + write(value)
             elif value is None:
                 text += f"{lead}null"
