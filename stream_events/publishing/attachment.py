@@ -86,7 +86,7 @@ class Attachment:
         return self.publisher.fields or [field.name for field in self.model._meta.concrete_fields]
 
     def saving(self, *, instance: Model, using: str, raw: bool = False, **_: Any) -> None:
-        if not raw:
+        if not raw and not self.publisher.is_silent():
             _stash(instance)[self] = values_before(self.model, instance, self.watched, using)
 
     def saved(
