@@ -30,11 +30,14 @@ class RequestLine:
     def converse(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         breaker.check()
         try:
-            return publishing_line().converse(commands)
+            replies = publishing_line().converse(commands)
         except (redis.RedisError, OSError) as error:
             breaker.trip(error)
             recovery.start()
             raise
+        if breaker.is_open:
+            breaker.close()
+        return replies
 
 
 def append(entries: Sequence[NewEntry]) -> list[str | redis.ResponseError]:
