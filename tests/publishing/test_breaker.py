@@ -1,7 +1,7 @@
 """Redis does not answer: one request finds out, the others are told."""
 
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -87,13 +87,13 @@ class TestWhereNoThreadProbes:
 
     def test_one_caller_at_a_time(self, real, abandoned):
         real.pause()
-        trying = threading.Thread(target=lambda: pytest.raises(redis.RedisError, add))
         before = breaker._probed_at
-        trying.start()
-        wait_for(lambda: breaker._probed_at != before, "the one that tries")
-        with pytest.raises(redis.ConnectionError, match="not tried"):
-            add()
-        trying.join()
+        with ThreadPoolExecutor(1) as pool:
+            trying = pool.submit(add)
+            wait_for(lambda: breaker._probed_at != before, "the one that tries")
+            with pytest.raises(redis.ConnectionError, match="not tried"):
+                add()
+            assert isinstance(trying.exception(), redis.TimeoutError)
         real.go_on()
 
 
