@@ -56,13 +56,17 @@ class Relay:
     def run_once(self) -> int:
         """Send some rows; returns how many were sent, 0 when there are none, or others send them.
 
-        Raises ``redis.RedisError`` when Redis cannot be reached and ``django.db.DatabaseError`` when the database
-        cannot; nothing is lost then.
+        Raises ``redis.RedisError`` when Redis cannot be reached, ``django.db.Error`` when the database cannot, and
+        ``NotDurableError``; nothing is lost then.
         """
-        if not self._rows().exists():
-            return 0
-        with self._held() as is_held:
-            return self._send() if is_held else 0
+        while self._rows().exists():
+            known = len(self._refused)
+            with self._held() as is_held:
+                sent = self._send() if is_held else 0
+            if sent or len(self._refused) == known:
+                return sent
+            # All of them were of streams that Redis refuses: there may be others behind them.
+        return 0
 
     def left(self) -> int:
         """How many rows there are."""
