@@ -153,6 +153,10 @@ def project(tmp_path, _migrated):
 def _what_failed_is_forgotten():
     """Leaves no open breaker, no backlog and no thread of the recovery to the next test."""
     yield
-    backlog._streams.clear()
-    breaker._reset()
-    wait_for(lambda: recovery._process != os.getpid(), "the end of the recovery")
+
+    def is_over():
+        backlog._streams.clear()
+        breaker._reset()
+        return recovery._process != os.getpid()
+
+    wait_for(is_over, "the end of the recovery")
