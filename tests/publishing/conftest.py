@@ -4,6 +4,8 @@ import json
 import socket
 
 import pytest
+from django.core.management import call_command
+from django.db import connections
 
 from tests.conftest import wait_for
 from tests.faults.servers import Server
@@ -65,3 +67,23 @@ def arrived(real):
 def numbers(arrived):
     """The numbers of the orders that have arrived, in the order of their entries."""
     return lambda count=0: [json.loads(one["payload"])["data"]["number"] for one in arrived("orders", count)]
+
+
+@pytest.fixture
+def add_database(django_db_blocker, monkeypatch):
+    """Adds databases to those of the settings, for a test that uses none of these."""
+    added = []
+
+    def add(alias, options, migrated=True):
+        known = connections.configure_settings({"default": {}, alias: options})
+        monkeypatch.setitem(connections.settings, alias, known[alias])
+        added.append(alias)
+        if migrated:
+            call_command("migrate", "stream_events", database=alias, verbosity=0)
+
+    with django_db_blocker.unblock():
+        yield add
+        for alias in added:
+            if connections[alias].connection is not None:
+                connections[alias].connection.close()  # Django leaves a database in memory open
+            del connections[alias]

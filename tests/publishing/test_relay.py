@@ -1,4 +1,4 @@
-"""Relays of a real server and a database in a file, where rows cannot be locked."""
+"""Relays of a real server and a database whose rows cannot be locked."""
 
 import json
 import threading
