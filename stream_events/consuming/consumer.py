@@ -175,13 +175,14 @@ class Consumer:
         finally:
             self._halt.ask()  # what no lane has begun with is for others
             self._lanes.close(watch.is_hopeless)
-            housekeeper.close(CLOSING)
-            if janitor:
-                janitor.close(CLOSING)
             self._try(self._reader.finish)
             watching.close()
             lease.close()
             self._try(Roster(self._group).leave)
+            # Last, because they may be in the middle of something that others do not wait for.
+            housekeeper.close(CLOSING)
+            if janitor:
+                janitor.close(CLOSING)
 
     def _keep_house(self) -> float:
         for receiver, error in housekeeping.send_robust(sender=type(self), consumer=self):

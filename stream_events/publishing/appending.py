@@ -32,11 +32,14 @@ class RequestLine:
     def converse(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         breaker.check()
         try:
-            return publishing_line().converse(commands)
+            replies = publishing_line().converse(commands)
         except (redis.RedisError, OSError) as error:
             breaker.trip(error)
             recovery.start()
             raise
+        if breaker.is_open:
+            breaker.close()
+        return replies
 
 
 _requests = RequestLine()
