@@ -22,6 +22,12 @@ def make_line(timeout=5.0, url=None, **options):
 
 
 @pytest.fixture
+def rested(monkeypatch):
+    """Has every connection rested for long enough to be looked at."""
+    monkeypatch.setattr("stream_events.line.FRESH", 0.0)
+
+
+@pytest.fixture
 def line(_server, server):
     line = make_line(url=f"embedded://{_server.folder}")
     yield line
@@ -83,6 +89,7 @@ def test_one_thread_has_one_connection(line):
     assert len({client_id(line) for _ in range(20)}) == 1
 
 
+@pytest.mark.usefixtures("rested")
 def test_a_connection_that_the_server_has_closed_is_replaced_before_anything_is_sent(line, server):
     first = client_id(line)
     server.client_kill_filter(_id=first)
@@ -90,6 +97,7 @@ def test_a_connection_that_the_server_has_closed_is_replaced_before_anything_is_
     assert client_id(line) != first
 
 
+@pytest.mark.usefixtures("rested")
 def test_a_connection_with_unasked_replies_is_not_used(scripted):
     def one_too_many(connection):
         while connection.recv(1000):
