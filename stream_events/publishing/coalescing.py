@@ -17,7 +17,7 @@ def coalesced(entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
     kept: list[NewEntry | None] = []
     places: dict[tuple[str, ...], int] = {}
     for entry in entries:
-        key = entry.stream, *map(str, entry.subject)
+        key = object_of(entry)
         place = places.get(key) if entry.merging else None
         first = None if place is None else kept[place]
         if first is None or place is None or not can_merge(first, entry):
@@ -27,6 +27,11 @@ def coalesced(entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
         else:
             kept[place] = merge(first, entry)
     return [entry for entry in kept if entry is not None]
+
+
+def object_of(entry: NewEntry) -> tuple[str, ...]:
+    """What two events must have in common to be merged: the stream, and the type and key of the object."""
+    return entry.stream, *map(str, entry.subject)
 
 
 def can_merge(first: NewEntry, later: NewEntry) -> bool:
