@@ -32,6 +32,7 @@ from stream_events.publishing.outbox import write_outbox
 from stream_events.publishing.plain_payload import PlainPayload
 from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
 from stream_events.publishing.relations import Relation
+from stream_events.publishing.rewriting import write_coalesced
 
 if TYPE_CHECKING:
     from stream_events.publishing.publisher import StreamPublisher
@@ -211,7 +212,7 @@ class Attachment:
         if not entries:
             return
         if self.publisher.via == "outbox":
-            write_outbox(entries, using)
+            (write_coalesced if self.publisher.coalesce else write_outbox)(entries, using)
         else:
             send_after_commit(entries, using)
 

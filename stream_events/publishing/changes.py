@@ -83,7 +83,7 @@ def values_before(model: type[Model], instance: Model, names: Iterable[str], usi
     Costs a query where the instance was not loaded by this process, or not with all of them.
     """
     fields = [model._meta.get_field(name) for name in names]
-    known = _known(instance)
+    known = _known(instance) if instance._state.db == using else {}
     if all(field.attname in known for field in fields if isinstance(field, Field)):
         return known
     if not instance._is_pk_set() or (instance._state.adding and _is_inserted(model)):  # type: ignore[attr-defined]
@@ -94,8 +94,17 @@ def values_before(model: type[Model], instance: Model, names: Iterable[str], usi
 
 def remember_saved(instance: Model, using: str, update_fields: Collection[str] | None) -> None:
     """Note that the values of ``instance`` are now in the database, or only those of ``update_fields``."""
-    values = _held(instance) if update_fields is None else {**_known(instance), **_held(instance, update_fields)}
+    values = _held(instance, update_fields)
+    if update_fields is not None:
+        written = {field.attname for field in _named(instance, update_fields)}
+        values.update({name: value for name, value in _known(instance).items() if name not in written})
     setattr(instance._state, _STATE, Remembered(values, Save(using)))
+
+
+def forget(instances: Iterable[Model]) -> None:
+    """Note that nobody knows which values of ``instances`` are in the database."""
+    for instance in instances:
+        instance._state.__dict__.pop(_STATE, None)
 
 
 def find_change(
@@ -146,11 +155,18 @@ def _held(instance: Model, names: Collection[str] | None = None) -> Values:
     held = instance.__dict__
     return {
         field.attname: _plain(held[field.attname])
-        for field in instance._meta.concrete_fields
-        if field.attname in held
-        and (names is None or field.name in names or field.attname in names)
-        and not is_expression(held[field.attname])
+        for field in _named(instance, names)
+        if field.attname in held and not is_expression(held[field.attname])
     }
+
+
+def _named(instance: Model, names: Collection[str] | None) -> Iterable[Any]:
+    """The fields of ``instance`` that have a column and, unless all are meant, one of these names."""
+    return (
+        field
+        for field in instance._meta.concrete_fields
+        if names is None or field.name in names or field.attname in names
+    )
 
 
 def _plain(value: Any) -> Any:

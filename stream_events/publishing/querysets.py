@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from itertools import islice
-from operator import or_
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from django.db import connections, transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from stream_events.exceptions import KeysUnknownError
 from stream_events.publishing.attachment import Attachment, attachments_of
-from stream_events.publishing.changes import Change, Values, find_change, plain_values
-from stream_events.publishing.model_events import is_expression, touched
+from stream_events.publishing.changes import Change, Values, find_change, forget, plain_values
+from stream_events.publishing.matching import AT_A_TIME, Matching, chunks
+from stream_events.publishing.model_events import touched
 
-AT_A_TIME = 500  # rows that are read at once
 ATTEMPTS = 5  # at an update into which other transactions bring new rows
 
 M = TypeVar("M", bound=Model)
@@ -38,16 +35,22 @@ class EventQuerySet(QuerySet[M, M]):
         return clone
 
     def update(self, **kwargs: Any) -> int:
-        listening = [] if self._is_captured else _relevant(self.model, "update", kwargs)
-        if not listening or self.query.is_sliced or self.query.combinator:  # the latter two are for Django to refuse
+        if (
+            self._is_captured or self.query.is_sliced or self.query.combinator
+        ):  # the latter two are for Django to refuse
             return super().update(**kwargs)
-        if set(kwargs) & {"pk", *(field.name for field in self.model._meta.pk_fields)}:
+        names = _field_names(self.model, kwargs)
+        if {field.name for field in self.model._meta.pk_fields}.intersection(names) and _relevant(
+            self.model, "update"
+        ):
             raise KeysUnknownError(
                 f"{self.model._meta.label}: update() of the primary key leaves no object that events could be about."
                 " Create the new rows and delete the old ones, or wrap it in suppress()."
             )
+        listening = _relevant(self.model, "update", names)
+        if not listening:
+            return super().update(**kwargs)
         self._for_write = True
-        names = _field_names(self.model, kwargs)
         for _ in range(ATTEMPTS):
             with transaction.atomic(using=self.db):
                 before = _Rows(self.model, self.db, listening).select(self)
@@ -65,6 +68,7 @@ class EventQuerySet(QuerySet[M, M]):
 
     def bulk_update(self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None) -> int:
         objects, names = list(objs), list(fields)
+        forget(objects)  # what they remember is overwritten
         uncaught = self._chain()  # type: ignore[attr-defined]
         uncaught._is_captured = True  # it calls update()
         listening = [] if self._is_captured else _relevant(self.model, "update", names)
@@ -73,7 +77,7 @@ class EventQuerySet(QuerySet[M, M]):
         self._for_write = True
         with transaction.atomic(using=self.db, savepoint=False):
             before: dict[Any, Values] = {}
-            for some in _chunks(objects):
+            for some in chunks(objects):
                 chosen = self.filter(pk__in=[one.pk for one in some])
                 found = _Rows(self.model, self.db, listening).select(chosen)
                 before.update({one.pk: found[one.pk] for one in some if one.pk in found})
@@ -93,6 +97,7 @@ class EventQuerySet(QuerySet[M, M]):
         unique_fields: Collection[str] | None = None,
     ) -> list[M]:
         objects = list(objs)
+        forget(objects)
         options = {
             "batch_size": batch_size,
             "ignore_conflicts": ignore_conflicts,
@@ -111,11 +116,11 @@ class EventQuerySet(QuerySet[M, M]):
                 created = super().bulk_create(objects, **options)  # type: ignore[arg-type]
                 _record(creating, created, "create", self.db)
             return created
-        matching = _Matching(self.model, self.db, unique_fields or ())
+        matching = Matching(self.model, self.db, unique_fields or ())
         with transaction.atomic(using=self.db, savepoint=False):
             existing = {row.pk: plain_values(row) for row in matching.rows(objects, lock=True)}
             created = super().bulk_create(objects, **options)  # type: ignore[arg-type]
-            for rows in _chunks(matching.rows(objects)):
+            for rows in chunks(matching.rows(objects)):
                 _record(creating, [row for row in rows if row.pk not in existing], "create", self.db)
             if updating:
                 names = _field_names(self.model, update_fields or ())
@@ -153,44 +158,6 @@ class _Rows:
         return {key: {} for key in rows.values_list("pk", flat=True).iterator(AT_A_TIME)}
 
 
-class _Matching:
-    """The rows with the same values in ``unique_fields`` as some objects."""
-
-    def __init__(self, model: type[Model], using: str, unique_fields: Collection[str]) -> None:
-        if not unique_fields:
-            raise KeysUnknownError(
-                f"{model._meta.label}: bulk_create() that ignores or updates conflicts does not tell which rows it has"
-                " written. Name unique_fields, or wrap it in suppress()."
-            )
-        self._model = model
-        self._using = using
-        meta = model._meta
-        self._fields: list[Any] = [meta.pk if name == "pk" else meta.get_field(name) for name in unique_fields]
-
-    def rows(self, objects: Sequence[Model], *, lock: bool = False) -> Iterator[Model]:
-        """Those rows, in the order of ``objects``."""
-        for some in _chunks(objects):
-            found: QuerySet[Any, Any] = (
-                QuerySet(self._model).using(self._using).filter(reduce(or_, map(self._alike, some)))
-            )
-            if lock and connections[self._using].features.has_select_for_update:
-                found = found.order_by("pk").select_for_update()
-            places = {self._values(one): at for at, one in enumerate(some)}
-            # What the database takes for equal, such as other capitals, comes last.
-            yield from sorted(found, key=lambda row: places.get(self._values(row), len(some)))
-
-    def _alike(self, one: Model) -> Q:
-        values = {field.attname: getattr(one, field.attname) for field in self._fields}
-        if any(map(is_expression, values.values())):
-            raise KeysUnknownError(f"{self._model._meta.label}: unique_fields that hold expressions match nothing.")
-        if None in values.values():
-            return Q(pk__in=[])  # NULL is like nothing
-        return Q(**values)
-
-    def _values(self, one: Model) -> tuple[Any, ...]:
-        return tuple(field.to_python(getattr(one, field.attname)) for field in self._fields)
-
-
 def _relevant(model: type[Model], action: str, names: Iterable[str] | None = None) -> list[Attachment]:
     """The attachments of ``model`` that ``action``, or a write of the fields ``names``, is to be told to."""
     written = None if names is None else _field_names(model, names)
@@ -222,7 +189,7 @@ def _record_updates(
     names: Collection[str],
 ) -> None:
     """Publish updates of the rows ``before`` in their order, with the values that they have now."""
-    for keys in _chunks(list(before)):
+    for keys in chunks(list(before)):
         rows: dict[Any, Any] = QuerySet(model).using(using).in_bulk(keys)
         found = [rows[key] for key in keys if key in rows]
         for attachment in listening:
@@ -238,14 +205,5 @@ def _record_updates(
 
 def _record(listening: Iterable[Attachment], rows: Sequence[Model], action: str, using: str) -> None:
     for attachment in listening:
-        for some in _chunks(rows):
+        for some in chunks(rows):
             attachment.record(some, action, using)
-
-
-T = TypeVar("T")
-
-
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while some := list(islice(remaining, AT_A_TIME)):
-        yield some
