@@ -11,6 +11,8 @@ from django.db import transaction
 from django.db.models import Model
 from django.db.models.signals import class_prepared, post_delete, post_save, pre_delete, pre_save
 
+from stream_events.cause import current_cause
+from stream_events.conf import get_settings
 from stream_events.connections import explain
 from stream_events.exceptions import EventEncodeError
 from stream_events.publishing.atomic_saves import make_saves_atomic
@@ -27,6 +29,7 @@ from stream_events.publishing.counts import published
 from stream_events.publishing.entries import NewEntry, make_entry
 from stream_events.publishing.model_events import object_payload, touched
 from stream_events.publishing.outbox import write_outbox
+from stream_events.publishing.plain_payload import PlainPayload
 from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
 from stream_events.publishing.relations import Relation
 
@@ -49,6 +52,8 @@ class Attachment:
     def __init__(self, publisher: StreamPublisher, model: type[Model]) -> None:
         self.publisher = publisher
         self.model = model
+        self.obj_type = model._meta.label_lower
+        self._plain: dict[str, PlainPayload] = {}
 
     def listen_to(self, sender: type[Model]) -> None:
         """Connect to the signals of ``sender``: the model itself, a proxy of it, or a child of it."""
@@ -81,7 +86,7 @@ class Attachment:
         return self.publisher.fields or [field.name for field in self.model._meta.concrete_fields]
 
     def saving(self, *, instance: Model, using: str, raw: bool = False, **_: Any) -> None:
-        if not raw:
+        if not raw and not self.publisher.is_silent():
             _stash(instance)[self] = values_before(self.model, instance, self.watched, using)
 
     def saved(
@@ -103,7 +108,11 @@ class Attachment:
             change, is_relevant = self._change(instance, created, using, update_fields)
             if not is_relevant:
                 return
-        if action in publisher.actions and not publisher.is_silent():
+        if action not in publisher.actions or publisher.is_silent():
+            return
+        if change is None and (entry := self._plain_entry(instance, action)):
+            self._hand_over([entry], using)
+        else:
             self.record([instance], action, using, changes=[change])
 
     def deleting(self, *, instance: Model, using: str, **_: Any) -> None:
@@ -184,6 +193,19 @@ class Attachment:
                 entry.merging = payload
             entries.append(entry)
         return entries
+
+    def _plain_entry(self, instance: Model, action: str) -> NewEntry | None:
+        """What ``make_entries`` makes, the short way; None where that does not lead there."""
+        publisher = self.publisher
+        if publisher.is_special or current_cause() is not None:
+            return None
+        plain = self._plain.get(action)
+        if plain is None:
+            plain = self._plain[action] = PlainPayload(self.model, action, publisher.fields)
+        written = plain.write(instance)
+        if written is None or len(written[1]) > get_settings().max_payload:
+            return None
+        return NewEntry(publisher.stream, written[1], (self.obj_type, written[0]), action)
 
     def _hand_over(self, entries: Sequence[NewEntry], using: str) -> None:
         if not entries:
