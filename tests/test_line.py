@@ -99,7 +99,7 @@ def test_a_connection_that_the_server_has_closed_is_replaced_before_anything_is_
 
 
 def test_one_that_was_closed_a_moment_after_its_last_reply_fails_once(line, server):
-    server.client_kill_filter(_id=client_id(line))  # that was a moment ago
+    server.client_kill_filter(_id=client_id(line))
     with pytest.raises(redis.ConnectionError):
         line.converse([("INCR", "a")])
     assert line.converse([("INCR", "a")]) == [1]
