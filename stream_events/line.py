@@ -22,7 +22,7 @@ class Line:
 
     def __init__(self, make_connection: Callable[[], Any], timeout: float) -> None:
         self._make_connection = make_connection
-        self._timeout = timeout
+        self.timeout = timeout
         self._idle: deque[tuple[Any, float]] = deque()
         self._process = os.getpid()
 
@@ -48,7 +48,7 @@ class Line:
     def _converse(self, connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
         packed = connection.pack_commands(commands) if len(commands) > 1 else connection.pack_command(*commands[0])
         connection.send_packed_command(packed, check_health=False)
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.timeout
         replies = [_reply(connection)]  # for which the connection waits as long as the line does
         replies += (_reply(connection, timeout=max(deadline - time.monotonic(), 0.001)) for _ in commands[1:])
         return replies

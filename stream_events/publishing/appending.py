@@ -18,6 +18,7 @@ from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.recovery import recovery
 
 AT_A_TIME = 500  # entries in one script, which no other client can interrupt
+LONGEST_WAIT = 2000  # milliseconds; replicas tell of their files every second
 
 _IN_ORDER = (Path(__file__).parent / "append.lua").read_text()
 
@@ -28,6 +29,10 @@ class RequestLine:
     """The line of requests, which is not tried while Redis is known not to answer."""
 
     __slots__ = ()
+
+    @property
+    def timeout(self) -> float:
+        return get_settings().publish_timeout
 
     def converse(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         breaker.check()
@@ -118,7 +123,7 @@ def _converse(line: Line | RequestLine, commands: list[list[Any]], settings: Set
     """Send ``commands``, and have them confirmed where that is wanted."""
     if not (settings.wait_aof or settings.wait_replicas):
         return line.converse(commands) if commands else []
-    waits = _waits(settings)
+    waits = _waits(settings, line.timeout)
     for wait in waits:
         _check(wait, line.converse([wait])[0])  # what cannot be confirmed is not even sent
     replies = line.converse([*commands, *waits]) if commands else []
@@ -127,15 +132,15 @@ def _converse(line: Line | RequestLine, commands: list[list[Any]], settings: Set
     return replies
 
 
-def _waits(settings: Settings) -> list[list[Any]]:
-    # The server has to answer before the line's patience is at its end.
-    milliseconds = int(settings.publish_timeout * 750)
+def _waits(settings: Settings, patience: float) -> list[list[Any]]:
     waits: list[list[Any]] = []
     if settings.wait_aof:
-        waits.append(["WAITAOF", 1, settings.wait_aof - 1, milliseconds])
+        waits.append(["WAITAOF", 1, settings.wait_aof - 1])
     if settings.wait_replicas:
-        waits.append(["WAIT", settings.wait_replicas, milliseconds])
-    return waits
+        waits.append(["WAIT", settings.wait_replicas])
+    # The server has to have answered all of them before the line's patience is at its end; 0 would be for ever.
+    milliseconds = max(int(min(patience * 750, LONGEST_WAIT) / len(waits)), 1)
+    return [[*wait, milliseconds] for wait in waits]
 
 
 def _check(wait: list[Any], reply: Any) -> None:

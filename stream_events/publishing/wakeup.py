@@ -64,5 +64,6 @@ class Wakeup:
                 cursor.execute(f"LISTEN {CHANNEL}")
             return  # what was committed before this moment was announced to nobody
         driver: Any = self._ear.connection
-        for _ in driver.notifies(timeout=LONGEST, stop_after=1):
-            pass
+        with self._ear.wrap_database_errors:
+            for _ in driver.notifies(timeout=LONGEST, stop_after=1):
+                pass
