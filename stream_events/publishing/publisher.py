@@ -13,7 +13,8 @@ from django.db.models import Model
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import check_names
 from stream_events.publishing.appender import Appender
-from stream_events.publishing.attachment import ROW_ACTIONS, Attachment, attach_connected, attach_declared
+from stream_events.publishing.attachment import ROW_ACTIONS, Attachment
+from stream_events.publishing.coverage import attach_connected, attach_declared
 from stream_events.publishing.declaration import Declaration, Serializer, Via, When
 
 publishers: WeakSet[StreamPublisher] = WeakSet()
