@@ -161,20 +161,20 @@ class Attachment:
     ) -> None:
         """Publish ``action`` of ``instances`` with what else is known of it.
 
-        An event that cannot be encoded raises in a transaction; where the row is committed already, it is logged.
+        A failure raises, and the transaction can only be rolled back. Where autocommit has committed the row already,
+        an event that cannot be encoded is logged instead.
         """
         try:
             entries = self.make_entries(instances, action, using, changes=changes, data=data)
-        except EventEncodeError as error:
-            if transaction.get_connection(using).in_atomic_block:
-                if self.publisher.via == "outbox":
-                    transaction.set_rollback(True, using)
+        except Exception as error:
+            is_reversible = transaction.get_connection(using).in_atomic_block
+            if is_reversible:
+                transaction.set_rollback(True, using)
+            if is_reversible or not isinstance(error, EventEncodeError):
                 raise
             published.add("rejected")
-            model = self.model._meta.label
-            logger.error(
-                "event_not_published stream=%s object=%s error=%r", self.publisher.stream, model, explain(error)
-            )
+            about = self.publisher.stream, self.model._meta.label, explain(error)
+            logger.error("event_not_published stream=%s object=%s error=%r", *about)
             return
         self._hand_over(entries, using)
 

@@ -30,10 +30,14 @@ class StreamPublisher(Declaration, Appender):
       ``serializer(instance)`` makes the data instead.
     * ``actions`` limits which writes are published; the many-to-many ones have to be named.
     * ``via="outbox"`` writes the event to a table in the transaction of the write, from which a relay sends it.
-    * ``when(instance, action)`` says whether a write is published.
+    * ``when(instance, action)`` says whether an event is published, be it a write or a verb of your own.
     * ``changes=True`` adds what has changed, and the previous values of ``fields``.
     * ``version`` is put into each payload.
     * ``coalesce=True`` makes one event of several saves of an object in one transaction.
+
+    What ``when`` or ``serializer`` raises, the save, deletion or bulk write raises, and it is taken back with its
+    transaction, also when somebody catches the error inside. So that this holds in autocommit as well, each save of a
+    model with one of them is a transaction.
 
     Raises ``ConfigurationError`` for what cannot be.
     """
