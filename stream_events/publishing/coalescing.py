@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from stream_events.exceptions import EventEncodeError
 from stream_events.publishing.entries import NewEntry, encode
 
 Payload = dict[str, Any]
@@ -20,12 +22,13 @@ def coalesced(entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
         key = entry.stream, *map(str, entry.subject)
         place = places.get(key) if entry.merging else None
         first = None if place is None else kept[place]
-        if first is None or place is None or not can_merge(first, entry):
-            if entry.merging:
-                places[key] = len(kept)
-            kept.append(entry)
-        else:
-            kept[place] = merge(first, entry)
+        if first is not None and place is not None and can_merge(first, entry):
+            with contextlib.suppress(EventEncodeError):  # too large together, so they stay two
+                kept[place] = merge(first, entry)
+                continue
+        if entry.merging:
+            places[key] = len(kept)
+        kept.append(entry)
     return [entry for entry in kept if entry is not None]
 
 
