@@ -106,7 +106,7 @@ class StreamPublisher(Declaration, Appender):
             return
         if not action or not isinstance(action, str):
             raise ValueError(f"An action is a non-empty string, got {action!r}.")
-        if instance.pk is None:
+        if not instance._is_pk_set():  # type: ignore[attr-defined]
             raise ValueError(f"{instance!r} has no primary key; save it before publishing an event about it.")
         attachment = self._attachment(type(instance))
         using = using or router.db_for_write(attachment.model, instance=instance)
