@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections.abc import Collection, Iterable
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from django.db.models.fields.files import FieldFile
@@ -14,7 +17,9 @@ from stream_events.publishing.model_events import concrete_field, is_expression
 from stream_events.publishing.moments import Moment, current_moment
 
 _STATE = "stream_events_values"  # the attribute of an instance's _state
-_IMMUTABLE = frozenset({str, int, float, bool, bytes, type(None)})
+_IMMUTABLE = frozenset(
+    {str, int, float, bool, bytes, type(None), Decimal, UUID, datetime.date, datetime.time, datetime.datetime}
+)
 
 Values = dict[str, Any]  # by the attribute's name
 
@@ -165,13 +170,17 @@ def _remember(instance: Model, values: Values, using: str | None = None) -> None
 def _held(instance: Model, names: Collection[str] | None = None) -> Values:
     """What the instance holds; expressions are nothing that it knows."""
     held = instance.__dict__
-    return {
-        field.attname: _plain(held[field.attname])
-        for field in instance._meta.concrete_fields
-        if field.attname in held
-        and (names is None or field.name in names or field.attname in names)
-        and not is_expression(held[field.attname])
-    }
+    values: Values = {}
+    for field in instance._meta.concrete_fields:
+        attribute = field.attname
+        if attribute not in held or not (names is None or field.name in names or attribute in names):
+            continue
+        value = held[attribute]
+        if type(value) in _IMMUTABLE:
+            values[attribute] = value
+        elif not is_expression(value):
+            values[attribute] = _plain(value)
+    return values
 
 
 def _plain(value: Any) -> Any:

@@ -31,7 +31,9 @@ class StreamPublisher(Declaration, Appender):
     * ``actions`` limits which writes are published; the many-to-many ones have to be named.
     * ``via="outbox"`` writes the event to a table in the transaction of the write, from which a relay sends it.
     * ``when(instance, action)`` says whether an event is published, be it a write or a verb of your own.
-    * ``changes=True`` adds what has changed, and the previous values of ``fields``.
+    * ``changes=True`` adds what has changed, and the previous values of ``fields``. Instances then keep a copy of what
+      they were loaded with or saved; one that this process has not loaded from that database, with the fields that are
+      saved, or whose transaction was rolled back since, costs a query at its next save.
     * ``version`` is put into each payload.
     * ``coalesce=True`` makes one event of several saves of an object in one transaction.
 
