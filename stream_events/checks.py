@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import FieldDoesNotExist
 from django.db import Error as AnyDatabaseError
-from django.db import connections
+from django.db import connections, router
 from django.db.models import Model
 
 from stream_events.conf import EMBEDDED, get_settings, unknown_keys
@@ -29,6 +29,7 @@ BAD_HANDLER = "stream_events.E003"
 BAD_PUBLISHER_FIELD = "stream_events.E004"
 PUBLISHER_HIDDEN = "stream_events.E005"
 UNKNOWN_OUTBOX_DATABASE = "stream_events.E006"
+NO_OUTBOX = "stream_events.E007"
 SENSITIVE_FIELD = "stream_events.W001"
 UNKNOWN_OBJECT_TYPE = "stream_events.W002"
 EMBEDDED_IN_PRODUCTION = "stream_events.W003"
@@ -80,12 +81,13 @@ def check_handlers(app_configs: Configs, **_: Any) -> list[CheckMessage]:
 
 
 def check_publishers(app_configs: Configs, **_: Any) -> list[CheckMessage]:
-    """E004, E005 and W001: what publishers declare, against the models that they are on."""
+    """E004, E005, E007 and W001: what publishers declare, against the models that they are on."""
     messages: list[CheckMessage] = []
     for publisher in sorted(publishers, key=lambda one: one.stream):
         for model in publisher.attachments:
             messages += _field_messages(publisher, model)
             messages += _attribute_messages(publisher, model)
+            messages += _outbox_messages(publisher, model)
     return messages
 
 
@@ -175,6 +177,22 @@ def _field_messages(publisher: StreamPublisher, model: type[Model]) -> Iterator[
                 obj=model,
                 id=SENSITIVE_FIELD,
             )
+
+
+def _outbox_messages(publisher: StreamPublisher, model: type[Model]) -> Iterator[CheckMessage]:
+    try:
+        aliases = outbox_aliases()
+    except ConfigurationError:
+        return  # the check on settings says what is wrong
+    alias = router.db_for_write(model)
+    if publisher.via == "outbox" and alias not in aliases:
+        yield Error(
+            f"{publisher!r} writes the events of {model._meta.label} to an outbox in the database {alias!r}, which has"
+            " none.",
+            hint=f"Let database routers and OUTBOX['DATABASES'] admit it, and run {migrate_command(alias)}.",
+            obj=model,
+            id=NO_OUTBOX,
+        )
 
 
 def _attribute_messages(publisher: StreamPublisher, model: type[Model]) -> Iterator[CheckMessage]:

@@ -10,6 +10,8 @@ from typing import Any
 
 import redis
 
+FRESH = 0.1  # seconds; a connection that answered a moment ago is not looked at before it is used again
+
 
 class Line:
     """Talks to one server, on as many connections as there are threads that talk at once.
@@ -21,7 +23,7 @@ class Line:
     def __init__(self, make_connection: Callable[[], Any], timeout: float) -> None:
         self._make_connection = make_connection
         self._timeout = timeout
-        self._idle: deque[Any] = deque()
+        self._idle: deque[tuple[Any, float]] = deque()
         self._process = os.getpid()
 
     def converse(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
@@ -36,36 +38,42 @@ class Line:
         except BaseException:
             connection.disconnect()
             raise
-        self._idle.append(connection)
+        self._idle.append((connection, time.monotonic()))
         return replies
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop().disconnect()
+            self._idle.pop()[0].disconnect()
 
     def _converse(self, connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
         packed = connection.pack_commands(commands) if len(commands) > 1 else connection.pack_command(*commands[0])
         connection.send_packed_command(packed, check_health=False)
         deadline = time.monotonic() + self._timeout
-        replies: list[Any] = []
-        for _ in commands:
-            try:
-                replies.append(connection.read_response(timeout=max(deadline - time.monotonic(), 0.001)))
-            except redis.ResponseError as error:
-                replies.append(error)
+        replies = [_reply(connection)]  # for which the connection waits as long as the line does
+        replies += (_reply(connection, timeout=max(deadline - time.monotonic(), 0.001)) for _ in commands[1:])
         return replies
 
     def _take(self) -> Any:
         if self._process != os.getpid():  # a forked child has the parent's sockets: they are not for use
             self._idle, self._process = deque(), os.getpid()
         try:
-            connection = self._idle.pop()
+            connection, used_at = self._idle.pop()
         except IndexError:
             return self._make_connection()
-        try:
-            is_stale = connection.can_read()  # nothing was asked, so it can only be the end
-        except (redis.ConnectionError, redis.TimeoutError, OSError):
-            is_stale = True
-        if is_stale:
+        if time.monotonic() - used_at > FRESH and _is_stale(connection):
             connection.disconnect()  # it connects again with the next command
         return connection
+
+
+def _is_stale(connection: Any) -> bool:
+    try:
+        return bool(connection.can_read())  # nothing was asked, so it can only be the end
+    except (redis.ConnectionError, redis.TimeoutError, OSError):
+        return True
+
+
+def _reply(connection: Any, **options: float) -> Any:
+    try:
+        return connection.read_response(**options)
+    except redis.ResponseError as error:
+        return error

@@ -13,6 +13,9 @@ import redis
 from django.conf import settings
 
 from stream_events.embedded import EmbeddedServer
+from stream_events.publishing.breaker import breaker
+from stream_events.publishing.recovery import recovery
+from stream_events.publishing.spill import backlog
 from stream_events.registry import handlers
 
 ROOT = Path(__file__).parent.parent
@@ -144,3 +147,16 @@ def project(tmp_path, _migrated):
     yield project
     project.close()
     wait_for(lambda: not embedded(project.url).socket.exists(), "the end of the project's server")
+
+
+@pytest.fixture(autouse=True)
+def _what_failed_is_forgotten():
+    """Leaves no open breaker, no backlog and no thread of the recovery to the next test."""
+    yield
+
+    def is_over():
+        backlog._streams.clear()
+        breaker._reset()
+        return recovery._process != os.getpid()
+
+    wait_for(is_over, "the end of the recovery")

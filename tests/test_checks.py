@@ -185,3 +185,27 @@ def test_a_deployment_check_passes_over_a_database_that_is_away(project, tmp_pat
 
 def test_publishers_of_the_tests_are_known():
     assert {"orders", "users", "tracked"} <= {publisher.stream for publisher in publishers}
+
+
+class NoOutboxRouter:
+    def allow_migrate(self, db, app_label, **hints):
+        return not (db == "default" and app_label == "stream_events")
+
+
+@isolate_apps("tests.shop")
+@pytest.mark.parametrize(("via", "expected"), [("outbox", [checks.NO_OUTBOX]), ("commit", [])])
+def test_an_outbox_that_may_not_be_where_it_is_written_is_an_error(only, settings, via, expected):
+    class Thing(models.Model):
+        events = StreamPublisher("things", via=via)
+
+        class Meta:
+            app_label = "shop"
+
+    assert checks.check_publishers(None) == []
+    settings.DATABASE_ROUTERS = [f"{__name__}.NoOutboxRouter"]
+    assert ids(checks.check_publishers(None)) == expected
+    settings.DATABASE_ROUTERS = []
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "OUTBOX": {"DATABASES": ["other"]}}
+    messages = checks.check_publishers(None)
+    assert ids(messages) == expected
+    assert all("migrate stream_events --database default" in message.hint for message in messages)

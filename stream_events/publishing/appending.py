@@ -27,14 +27,22 @@ recovery.add(breaker.probe)
 class RequestLine:
     """The line of requests, which is not tried while Redis is known not to answer."""
 
+    __slots__ = ()
+
     def converse(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
         breaker.check()
         try:
-            return publishing_line().converse(commands)
+            replies = publishing_line().converse(commands)
         except (redis.RedisError, OSError) as error:
             breaker.trip(error)
             recovery.start()
             raise
+        if breaker.is_open:
+            breaker.close()
+        return replies
+
+
+_requests = RequestLine()
 
 
 def append(entries: Sequence[NewEntry]) -> list[str | redis.ResponseError]:
@@ -44,7 +52,7 @@ def append(entries: Sequence[NewEntry]) -> list[str | redis.ResponseError]:
     ``NotDurableError`` when too few replicas or files have confirmed them.
     """
     settings = get_settings()
-    replies = _converse(RequestLine(), [_xadd(entry, settings) for entry in entries], settings)
+    replies = _converse(_requests, [_xadd(entry, settings) for entry in entries], settings)
     return [reply.decode() if isinstance(reply, bytes) else reply for reply in replies]
 
 
@@ -56,13 +64,17 @@ def append_in_order(
     Of one stream they are appended in order, up to the first that is refused. Raises as ``append`` does.
     """
     settings = get_settings()
+    line = line or _requests
+    if len(entries) == 1:
+        reply = _converse(line, [_xadd(entries[0], settings)], settings)[0]
+        return [(entries[0], reply)] if isinstance(reply, redis.ResponseError) else []
     refused: list[tuple[NewEntry, redis.ResponseError]] = []
     waiting: dict[str, list[NewEntry]] = {}
     for entry in entries:
         waiting.setdefault(entry.stream, []).append(entry)
     while waiting:
         now = [some[:AT_A_TIME] for some in waiting.values()]
-        replies = _converse(line or RequestLine(), [_command(some, settings) for some in now], settings)
+        replies = _converse(line, [_command(some, settings) for some in now], settings)
         for some, reply in zip(now, replies, strict=True):
             appended, reason = _outcome(reply, len(some))
             stream = some[0].stream
@@ -104,6 +116,8 @@ def _outcome(reply: Any, count: int) -> tuple[int, redis.ResponseError | None]:
 
 def _converse(line: Line | RequestLine, commands: list[list[Any]], settings: Settings) -> list[Any]:
     """Send ``commands``, and have them confirmed where that is wanted."""
+    if not (settings.wait_aof or settings.wait_replicas):
+        return line.converse(commands) if commands else []
     waits = _waits(settings)
     for wait in waits:
         _check(wait, line.converse([wait])[0])  # what cannot be confirmed is not even sent

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Model
-from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 
+from stream_events.cause import current_cause
+from stream_events.conf import get_settings
 from stream_events.connections import explain
 from stream_events.exceptions import EventEncodeError
-from stream_events.publishing.atomic_saves import make_saves_atomic
 from stream_events.publishing.changes import (
     Change,
     Values,
@@ -22,15 +22,14 @@ from stream_events.publishing.changes import (
     has_row,
     remember_saved,
     values_before,
-    watch_loading,
 )
 from stream_events.publishing.commit import send_after_commit
 from stream_events.publishing.counts import published
 from stream_events.publishing.entries import NewEntry, make_entry
 from stream_events.publishing.model_events import object_payload, touched
 from stream_events.publishing.outbox import write_outbox
+from stream_events.publishing.plain_payload import PlainPayload
 from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
-from stream_events.publishing.relations import Relation
 from stream_events.publishing.stash import stash_of
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ logger = logging.getLogger("stream_events")
 ROW_ACTIONS = ("create", "update", "delete")
 ACTIONS = (*ROW_ACTIONS, *M2M_ACTIONS)
 
-_listening: dict[type[Model], list[Attachment]] = {}
-
 
 class Attachment:
     """One publisher on the concrete model that its events are about."""
@@ -50,35 +47,8 @@ class Attachment:
     def __init__(self, publisher: StreamPublisher, model: type[Model]) -> None:
         self.publisher = publisher
         self.model = model
-
-    def listen_to(self, sender: type[Model]) -> None:
-        """Connect to the signals of ``sender``: the model itself, a proxy of it, or a child of it."""
-        publisher = self.publisher
-        options: dict[str, Any] = {
-            "sender": sender,
-            "weak": False,
-            "dispatch_uid": f"stream_events.{id(publisher)}.{self.model._meta.label}",
-        }
-        _listening.setdefault(sender, []).append(self)
-        if sender is self.model and publisher.actions & set(M2M_ACTIONS):
-            for field in self.model._meta.many_to_many:
-                Relation(self, field).listen()
-        if publisher.actions & {"create", "update"}:
-            if sender._meta.concrete_model is self.model:
-                post_save.connect(self.saved, **options)
-            else:
-                pre_save.connect(self.saving_child, **{**options, "dispatch_uid": f"{options['dispatch_uid']}.child"})
-                post_save.connect(self.saved_child, **options)
-            if publisher.via == "outbox" or publisher.when or publisher.serializer:
-                make_saves_atomic(sender)
-        if publisher.changes and "update" in publisher.actions:
-            watch_loading(sender)
-            pre_save.connect(self.saving, **options)
-        # Deleting a child deletes its parent as well, and Django then signals both. A listener that is not
-        # needed would also cost the model its fast deletes.
-        if "delete" in publisher.actions and sender._meta.concrete_model is self.model:
-            pre_delete.connect(self.deleting, **options)
-            post_delete.connect(self.deleted, **options)
+        self.obj_type = model._meta.label_lower
+        self._plain: dict[str, PlainPayload] = {}
 
     @cached_property
     def watched(self) -> Collection[str]:
@@ -102,6 +72,8 @@ class Attachment:
     ) -> None:
         if raw:
             forget(instance)
+            return
+        if self.publisher.is_silent():
             return
         names = self.watched
         if update_fields is not None:
@@ -127,7 +99,11 @@ class Attachment:
             change, is_relevant = self._change(instance, created, using, update_fields)
             if not is_relevant:
                 return
-        if action in publisher.actions and not publisher.is_silent():
+        if action not in publisher.actions or publisher.is_silent():
+            return
+        if change is None and (entry := self._plain_entry(instance, action)):
+            self._hand_over([entry], using)
+        else:
             self.record([instance], action, using, changes=[change])
 
     def saving_child(self, *, instance: Model, using: str, raw: bool = False, **_: Any) -> None:
@@ -218,6 +194,19 @@ class Attachment:
             entries.append(entry)
         return entries
 
+    def _plain_entry(self, instance: Model, action: str) -> NewEntry | None:
+        """What ``make_entries`` makes, the short way; None where that does not lead there."""
+        publisher = self.publisher
+        if publisher.is_special or current_cause() is not None:
+            return None
+        plain = self._plain.get(action)
+        if plain is None:
+            plain = self._plain[action] = PlainPayload(self.model, action, publisher.fields)
+        written = plain.write(instance)
+        if written is None or len(written[1]) > get_settings().max_payload:
+            return None
+        return NewEntry(publisher.stream, written[1], (self.obj_type, written[0]), action)
+
     def _hand_over(self, entries: Sequence[NewEntry], using: str) -> None:
         if not entries:
             return
@@ -242,8 +231,3 @@ class Attachment:
                 change = find_change(self.model, before, instance, names, self.publisher.fields)
         is_own = type(instance)._meta.concrete_model is self.model
         return (None if created else change), bool(names or (is_own and not self.publisher.fields))
-
-
-def attachments_of(model: type[Model]) -> Sequence[Attachment]:
-    """The attachments that saves of ``model`` are told to."""
-    return _listening.get(model, ())

@@ -48,15 +48,11 @@ def merge(first: NewEntry, later: NewEntry) -> NewEntry | None:
     else:
         payload.pop("changed", None)
         payload.pop("previous", None)
-    return NewEntry(
-        first.stream,
-        encode(first.stream, payload),
-        first.subject,
-        payload["action"],
-        first.headers,
-        first.event_id,
-        payload,
+    merged = NewEntry(
+        first.stream, encode(first.stream, payload), first.subject, payload["action"], first.headers, first.event_id
     )
+    merged.merging = payload
+    return merged
 
 
 def _add_up(payload: Payload, before: Payload, after: Payload) -> None:

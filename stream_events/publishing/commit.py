@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary, ref
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,7 +12,8 @@ from stream_events.conf import get_settings
 from stream_events.publishing.delivery import send
 from stream_events.publishing.entries import NewEntry
 
-_current: WeakKeyDictionary[BaseDatabaseWrapper, _Transaction] = WeakKeyDictionary()
+_CURRENT = "stream_events_transaction"  # the attribute of a connection
+_NO_SAVEPOINTS: frozenset[str] = frozenset()
 
 
 class CommitHook:
@@ -24,28 +24,34 @@ class CommitHook:
     one after the other, and which it replaces when it rolls back a savepoint.
     """
 
-    __slots__ = ("connection", "entries", "savepoints", "transaction", "using")
+    __slots__ = ("entries", "savepoints", "transaction", "using")
 
     def __init__(self, connection: BaseDatabaseWrapper, entries: Sequence[NewEntry]) -> None:
-        self.connection = ref(connection)  # else what a rollback left in _current would keep it for ever
         self.using = connection.alias
-        self.entries = entries
-        self.savepoints = frozenset(connection.savepoint_ids)
+        self.entries = list(entries)
+        savepoints = connection.savepoint_ids
+        self.savepoints = frozenset(savepoints) if savepoints else _NO_SAVEPOINTS
         self.transaction = _transaction(connection) if connection.in_atomic_block else None
 
     def run(self) -> None:
         if self.entries:
             send([entry for hook in self._due() for entry in hook._take()], self.using)
 
+    def takes(self, connection: BaseDatabaseWrapper) -> bool:
+        """Whether what is written now on ``connection`` will survive if this has, and not otherwise."""
+        if self.savepoints != set(connection.savepoint_ids):
+            return False
+        # A test may run some callbacks and not others; what it writes is in a callback of its own each time.
+        return not getattr(connection.atomic_blocks[0], "_from_testcase", False)
+
     def _take(self) -> Sequence[NewEntry]:
-        taken, self.entries = self.entries, ()
+        taken, self.entries = self.entries, []
         return taken
 
     def _due(self) -> list[CommitHook]:
         """This hook and those that are known to have survived as well, in the order of their writes."""
         # In a transaction, it is a test that runs its callbacks, and perhaps not all of them.
-        connection = self.connection()
-        if self.transaction is None or connection is None or connection.in_atomic_block:
+        if self.transaction is None or transaction.get_connection(self.using).in_atomic_block:
             return [self]
         listed = _hooks(self.transaction.callbacks)
         if self not in listed:
@@ -68,10 +74,11 @@ class _Transaction:
 def _transaction(connection: BaseDatabaseWrapper) -> _Transaction:
     """The transaction on ``connection``: another one when Django's list is new and has none of our hooks."""
     callbacks: list[Any] = connection.run_on_commit
-    current = _current.get(connection)
+    current: _Transaction | None = getattr(connection, _CURRENT, None)
     if current is None or current.callbacks is not callbacks:
         earlier = next((hook.transaction for hook in _hooks(callbacks)), None)
-        current = _current[connection] = earlier or _Transaction()
+        current = earlier or _Transaction()
+        setattr(connection, _CURRENT, current)
         current.callbacks = callbacks
     return current
 
@@ -86,5 +93,11 @@ def send_after_commit(entries: Sequence[NewEntry], using: str) -> None:
 
     Raises Django's ``TransactionManagementError`` under manual transaction management, as ``on_commit`` does.
     """
-    hook = CommitHook(transaction.get_connection(using), entries)
-    transaction.on_commit(hook.run, using=using, robust=get_settings().on_failure != "raise")
+    connection = transaction.get_connection(using)
+    if connection.in_atomic_block and connection.run_on_commit:
+        last = getattr(connection.run_on_commit[-1][1], "__self__", None)
+        if isinstance(last, CommitHook) and last.takes(connection):
+            last.entries += entries
+            return
+    hook = CommitHook(connection, entries)
+    connection.on_commit(hook.run, robust=get_settings().on_failure != "raise")

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
-from django.db.models.signals import class_prepared
+from django.db.models.signals import class_prepared, post_delete, post_save, pre_delete, pre_save
 
+from stream_events.publishing.atomic_saves import make_saves_atomic
 from stream_events.publishing.attachment import Attachment
+from stream_events.publishing.changes import watch_loading
+from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
+from stream_events.publishing.relations import Relation
 
 if TYPE_CHECKING:
     from stream_events.publishing.publisher import StreamPublisher
+
+
+_listening: dict[type[Model], list[Attachment]] = {}
+
+
+def attachments_of(model: type[Model]) -> Sequence[Attachment]:
+    """The attachments that saves of ``model`` are told to."""
+    return _listening.get(model, ())
 
 
 def attach_declared(publisher: StreamPublisher, name: str) -> None:
@@ -47,7 +59,40 @@ def _attach(publisher: StreamPublisher, sender: type[Model], covers: Callable[[t
             continue
         if model not in publisher.attachments:
             publisher.attachments[model] = Attachment(publisher, model)
-        publisher.attachments[model].listen_to(sender)
+        _listen(publisher.attachments[model], sender)
+
+
+def _listen(attachment: Attachment, sender: type[Model]) -> None:
+    """Connect ``attachment`` to the signals of ``sender``: its model itself, a proxy of it, or a child of it."""
+    publisher = attachment.publisher
+    options: dict[str, Any] = {
+        "sender": sender,
+        "weak": False,
+        "dispatch_uid": f"stream_events.{id(publisher)}.{attachment.model._meta.label}",
+    }
+    if attachment not in (listening := _listening.setdefault(sender, [])):
+        listening.append(attachment)
+    if sender is attachment.model and publisher.actions & set(M2M_ACTIONS):
+        for field in attachment.model._meta.many_to_many:
+            Relation(attachment, field).listen()
+    if publisher.actions & {"create", "update"}:
+        if sender._meta.concrete_model is attachment.model:
+            post_save.connect(attachment.saved, **options)
+        else:
+            pre_save.connect(
+                attachment.saving_child, **{**options, "dispatch_uid": f"{options['dispatch_uid']}.child"}
+            )
+            post_save.connect(attachment.saved_child, **options)
+        if publisher.via == "outbox" or publisher.when or publisher.serializer:
+            make_saves_atomic(sender)
+    if publisher.changes and "update" in publisher.actions:
+        watch_loading(sender)
+        pre_save.connect(attachment.saving, **options)
+    # Deleting a child deletes its parent as well, and Django then signals both. A listener that is not
+    # needed would also cost the model its fast deletes.
+    if "delete" in publisher.actions and sender._meta.concrete_model is attachment.model:
+        pre_delete.connect(attachment.deleting, **options)
+        post_delete.connect(attachment.deleted, **options)
 
 
 def _family(model: type[Model]) -> Iterator[type[Model]]:

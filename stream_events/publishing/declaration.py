@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from django.db.models import Model
@@ -37,6 +38,11 @@ class Declaration:
         check_stream(self.stream)
         for problem in self._problems():
             raise ConfigurationError(f"StreamPublisher({self.stream!r}): {problem}")
+
+    @cached_property
+    def is_special(self) -> bool:
+        """Whether an event takes more than the declared fields."""
+        return bool(self.when or self.serializer or self.changes or self.coalesce or self.version is not None)
 
     def is_silent(self) -> bool:
         """Whether nothing is to be published here and now."""

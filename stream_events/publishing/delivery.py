@@ -26,7 +26,7 @@ def send(entries: Sequence[NewEntry], using: str) -> None:
     What Redis does not take is spilled to the outbox, logged, or raised, as ``ON_FAILURE`` says.
     """
     entries = coalesced(entries)
-    behind = backlog.streams(using) if backlog and get_settings().on_failure == "outbox" else ()
+    behind = backlog.streams(using) if backlog and get_settings().on_failure == "outbox" else None
     direct = [entry for entry in entries if entry.stream not in behind] if behind else entries
     failed: Failed = []
     interrupted: BaseException | None = None

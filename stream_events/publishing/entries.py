@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import redis
@@ -17,7 +17,19 @@ from stream_events.publishing.causality import caused
 FAILURES = (redis.RedisError, OSError, StreamEventsError)  # what can come of encoding and sending an entry
 
 # NaN and Infinity are not JSON: a consumer in another language could not read the event.
-_encode = DjangoJSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
+_encoder = DjangoJSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def _make_encode() -> Callable[[Any], str]:
+    """``_encoder.encode``, without what that makes anew for every object where Python has it in C."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _encoder.encode
+    pieces = make(None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
+_encode = _make_encode()
 
 
 def new_event_id() -> str:
@@ -26,7 +38,6 @@ def new_event_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
-@dataclass(slots=True, eq=False)
 class NewEntry:
     """An encoded event and the stream it goes to; ``headers`` become fields beside the payload.
 
@@ -34,13 +45,31 @@ class NewEntry:
     object in the same transaction replace it.
     """
 
-    stream: str
-    payload: bytes
-    subject: tuple[Any, Any]
-    action: Any
-    headers: Mapping[str, str] | None = None
-    event_id: str = field(default_factory=new_event_id)
-    merging: dict[str, Any] | None = None
+    __slots__ = ("_event_id", "action", "headers", "merging", "payload", "stream", "subject")
+
+    def __init__(
+        self,
+        stream: str,
+        payload: bytes,
+        subject: tuple[Any, Any],
+        action: Any,
+        headers: Mapping[str, str] | None = None,
+        event_id: str = "",
+    ) -> None:
+        self.stream = stream
+        self.payload = payload
+        self.subject = subject
+        self.action = action
+        self.headers = headers
+        self.merging: dict[str, Any] | None = None
+        self._event_id = event_id
+
+    @property
+    def event_id(self) -> str:
+        """Its own for ever, and not made before it is needed: at the end of a transaction that is quicker."""
+        if not self._event_id:
+            self._event_id = new_event_id()
+        return self._event_id
 
     @property
     def about(self) -> str:

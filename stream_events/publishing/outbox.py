@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -24,6 +23,8 @@ AT_A_TIME = 500  # rows in one statement, at most
 _COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "headers")
 _LONGEST = 255  # characters of a column
 
+_statements: dict[tuple[str, int], str] = {}  # by the alias of the database, and the number of rows
+
 
 def outbox_rows(using: str) -> QuerySet[OutboxEvent]:
     """The rows of the outbox in the database ``using``."""
@@ -39,40 +40,53 @@ def write_outbox(entries: Sequence[NewEntry], using: str) -> None:
     Raises ``django.db.DatabaseError``, and then that transaction can only be rolled back.
     """
     connection = transaction.get_connection(using)
-    most = min(AT_A_TIME, (connection.features.max_query_params or 10**6) // len(_COLUMNS))
     native_uuid = connection.features.has_native_uuid_field
-    with transaction.mark_for_rollback_on_error(using), connection.cursor() as cursor:
-        for at in range(0, len(entries), most):
-            some = entries[at : at + most]
-            values = [value for entry in some for value in _values(entry, native_uuid)]
-            cursor.execute(_statement(connection, len(some)), values)
+    try:
+        with connection.cursor() as cursor:
+            for some in _pieces(entries, connection):
+                cursor.execute(
+                    _statement(connection, len(some)),
+                    [value for entry in some for value in _values(entry, native_uuid)],
+                )
+    except BaseException:
+        if connection.in_atomic_block:
+            connection.needs_rollback = True
+        raise
+
+
+def _pieces(entries: Sequence[NewEntry], connection: BaseDatabaseWrapper) -> Iterator[Sequence[NewEntry]]:
+    most = min(AT_A_TIME, (connection.features.max_query_params or 10**6) // len(_COLUMNS))
+    return (entries[at : at + most] for at in range(0, len(entries), most))
 
 
 def _statement(connection: BaseDatabaseWrapper, count: int) -> str:
+    try:
+        return _statements[connection.alias, count]
+    except KeyError:
+        statement = _statements[connection.alias, count] = _make_statement(connection, count)
+        return statement
+
+
+def _make_statement(connection: BaseDatabaseWrapper, count: int) -> str:
     quote = connection.ops.quote_name
-    return _insert(
-        connection.vendor,
-        quote(outbox_rows(connection.alias).model._meta.db_table),
-        tuple(map(quote, _COLUMNS)),
-        count,
-    )
-
-
-@cache
-def _insert(vendor: str, table: str, columns: tuple[str, ...], count: int) -> str:
-    row = f"({', '.join(['%s'] * len(columns))})"
+    table = quote(outbox_rows(connection.alias).model._meta.db_table)
+    row = f"({', '.join(['%s'] * len(_COLUMNS))})"
     rows = ", ".join([row] * count)
-    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}"  # noqa: S608 - names and placeholders
-    if vendor == "postgresql":  # in the same trip, and only once for a transaction however often it is said
+    insert = f"INSERT INTO {table} ({', '.join(map(quote, _COLUMNS))}) VALUES {rows}"  # noqa: S608 - names only
+    if connection.vendor != "postgresql":
+        return insert
+    # In the same trip; relays hear of a transaction once, after its commit, however often it says so.
+    if connection.features.uses_server_side_binding:  # type: ignore[attr-defined]  # which takes one statement at a time
         return f"WITH added AS ({insert}) SELECT pg_notify('{CHANNEL}', '')"
-    return insert
+    return f"{insert}; NOTIFY {CHANNEL}"
 
 
 def _values(entry: NewEntry, native_uuid: bool) -> tuple[str, ...]:
+    key = entry.subject[1]
     return (
         entry.event_id if native_uuid else entry.event_id.replace("-", ""),
         entry.stream,
-        _fit(aggregate_id(entry.subject[1])),
+        str(key) if type(key) is int else _fit(aggregate_id(key)),
         _fit(str(entry.action)),
         entry.payload.decode(),
         json.dumps(entry.headers) if entry.headers else "",

@@ -9,8 +9,9 @@ from django.db import connections, transaction
 from django.db.models import Model, QuerySet
 
 from stream_events.exceptions import KeysUnknownError
-from stream_events.publishing.attachment import Attachment, attachments_of
+from stream_events.publishing.attachment import Attachment
 from stream_events.publishing.changes import Change, Values, find_change, forget, plain_values, remember_saved
+from stream_events.publishing.coverage import attachments_of
 from stream_events.publishing.model_events import touched
 from stream_events.publishing.rows import Matching, Rows, chunks
 

@@ -36,13 +36,17 @@ class Recovery:
         self._jobs.append(job)
 
     def start(self) -> None:
-        """See to it that the thread runs."""
+        """See to it that the thread runs, if it can."""
         with self._lock:
             self._is_wanted = True
             if self._process == os.getpid():
                 return
             self._process = os.getpid()
-        threading.Thread(target=self._run, name="stream_events-recovery", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="stream_events-recovery", daemon=True).start()
+        except RuntimeError as error:  # there are too many threads, or the interpreter is ending
+            self._process = 0
+            logger.warning("recovery_not_started error=%r: it is left to others", str(error))
 
     def _run(self) -> None:
         for pause in chain(PAUSES, repeat(PAUSES[-1])):

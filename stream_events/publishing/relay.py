@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("stream_events")
 
 AT_A_TIME = 500  # rows
+LARGEST = 8_000_000  # characters of payload in one command, unless a single one is longer
 LOCKED = 5.0  # seconds; what a relay that was killed keeps others waiting for, where rows cannot be locked
 REFUSED = 2.0  # seconds before a stream is tried again that Redis has refused
 
@@ -56,13 +57,17 @@ class Relay:
     def run_once(self) -> int:
         """Send some rows; returns how many were sent, 0 when there are none, or others send them.
 
-        Raises ``redis.RedisError`` when Redis cannot be reached and ``django.db.DatabaseError`` when the database
-        cannot; nothing is lost then.
+        Raises ``redis.RedisError`` when Redis cannot be reached, ``django.db.Error`` when the database cannot, and
+        ``NotDurableError``; nothing is lost then.
         """
-        if not self._rows().exists():
-            return 0
-        with self._held() as is_held:
-            return self._send() if is_held else 0
+        while self._rows().exists():
+            known = len(self._refused)
+            with self._held() as is_held:
+                sent = self._send() if is_held else 0
+            if sent or len(self._refused) == known:
+                return sent
+            # All of them were of streams that Redis refuses: there may be others behind them.
+        return 0
 
     def left(self) -> int:
         """How many rows there are."""
@@ -86,7 +91,7 @@ class Relay:
                     lock.release()
 
     def _send(self) -> int:
-        rows = self._take()
+        rows = _fitting(self._take())
         refused = append_in_order([_entry(row) for row in rows], relaying_line())
         for stream, reason in {entry.stream: reason for entry, reason in refused}.items():
             self._leave_alone(stream, explain(reason))
@@ -120,6 +125,16 @@ class Relay:
     def _leave_alone(self, stream: str, reason: str) -> None:
         logger.error("stream_refused stream=%s error=%r: its events stay in the outbox", stream, reason)
         self._refused[stream] = time.monotonic() + REFUSED
+
+
+def _fitting(rows: list[OutboxEvent]) -> list[OutboxEvent]:
+    """The first of ``rows`` that Redis can take in good time."""
+    size = 0
+    for at, row in enumerate(rows):
+        size += len(row.payload)
+        if at and size > LARGEST:
+            return rows[:at]
+    return rows
 
 
 def _entry(row: OutboxEvent) -> NewEntry:

@@ -29,31 +29,48 @@ class Backlog:
         return bool(self._streams)
 
     def streams(self, using: str) -> Collection[str]:
-        return self._streams.get(using, ())
+        """Those whose events of the database ``using`` have to wait."""
+        return self._streams.get(outbox_of(using), ())
 
-    def add(self, using: str, streams: set[str]) -> None:
+    def add(self, alias: str, streams: set[str]) -> None:
         with self._lock:
             self._spills += 1
-            self._streams[using] = self._streams.get(using, set()) | streams
+            self._streams[alias] = self._streams.get(alias, set()) | streams
 
     def drain(self) -> bool:
-        """Send what waits; True when nothing does. Raises what ``Relay.run`` raises."""
-        for using in list(self._streams):
-            spills = self._spills
-            Relay(using).run()
-            rows = outbox_rows(using).filter(aggregatetype__in=self._streams[using])
-            waiting = set(rows.values_list("aggregatetype", flat=True).distinct())
-            with self._lock:
-                # A row that was written after that look is in the next one.
-                if spills == self._spills:
-                    self._streams[using] = waiting
-                    if not waiting:
-                        del self._streams[using]
+        """Send what waits; True when nothing does. A database that fails keeps no other one waiting."""
+        failures = []
+        for alias in list(self._streams):
+            try:
+                self._drain(alias)
+            except Exception as error:  # noqa: BLE001 - it is raised below
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return not self._streams
+
+    def _drain(self, alias: str) -> None:
+        spills = self._spills
+        Relay(alias).run()
+        rows = outbox_rows(alias).filter(aggregatetype__in=self._streams[alias])
+        waiting = set(rows.values_list("aggregatetype", flat=True).distinct())
+        with self._lock:
+            # A row that was written after that look is in the next one.
+            if spills != self._spills:
+                return
+            self._streams[alias] = waiting
+            if not waiting:
+                del self._streams[alias]
 
 
 backlog = Backlog()
 recovery.add(backlog.drain)
+
+
+def outbox_of(using: str) -> str:
+    """The database with the outbox for what is written to the database ``using``: that one, if it may have one."""
+    model = outbox_rows(using).model
+    return using if router.allow_migrate_model(using, model) else router.db_for_write(model)
 
 
 def spill(entries: Sequence[NewEntry], using: str, reason: str) -> None:
@@ -61,8 +78,7 @@ def spill(entries: Sequence[NewEntry], using: str, reason: str) -> None:
 
     They are sent by this process's recovery, any consumer's housekeeping, or a relay.
     """
-    model = outbox_rows(using).model
-    alias = using if router.allow_migrate_model(using, model) else router.db_for_write(model)
+    alias = outbox_of(using)
     write_outbox(entries, alias)
     streams = {entry.stream for entry in entries}
     backlog.add(alias, streams)

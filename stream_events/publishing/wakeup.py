@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from inspect import signature
 from typing import Any
 
 from django.db import Error, connections
@@ -51,9 +52,10 @@ class Wakeup:
     def _can_listen(self) -> bool:
         if connections[self._alias].vendor != "postgresql":
             return False
-        from django.db.backends.postgresql.psycopg_any import is_psycopg3
-
-        return is_psycopg3
+        # Psycopg 3.2 and newer can wait for some time; with older drivers the database is asked.
+        driver: Any = connections[self._alias].Database  # type: ignore[attr-defined]
+        notifies = getattr(getattr(driver, "Connection", None), "notifies", None)
+        return callable(notifies) and "timeout" in signature(notifies).parameters
 
     def _listen(self) -> None:
         if self._ear is None:

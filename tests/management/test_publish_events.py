@@ -9,13 +9,16 @@ import signal
 import pytest
 from django.core.management import CommandError, call_command
 
+from stream_events import suppress
 from tests.conftest import wait_for
 from tests.management.test_runconsumer import change_settings
 from tests.shop.models import Order
 
 ROWS = """
 from demo_project.shop.models import Order
-Order.objects.bulk_create([Order(number=f"A{{number}}", customer="Ada") for number in range({count})])
+from stream_events import suppress
+with suppress("orders"):
+    Order.objects.bulk_create([Order(number=f"A{{number}}", customer="Ada") for number in range({count})])
 """
 
 
@@ -266,7 +269,8 @@ class TestProgress:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_program_can_call_it(entries, capsys):
-    Order.objects.bulk_create([Order(number="A1"), Order(number="A2")])
+    with suppress("orders"):
+        Order.objects.bulk_create([Order(number="A1"), Order(number="A2")])
     call_command("publish_events", "shop.Order")
     assert [event["action"] for event in entries("orders")] == ["update", "update"]
     assert "2 published" in capsys.readouterr().out

@@ -349,6 +349,12 @@ class TestBulkCreate:
             Permit.objects.bulk_create([Permit(number="P")])
 
 
+def test_a_publisher_that_is_connected_twice_tells_once(tickets, told):
+    Ticket.events.connect(Ticket)
+    Ticket.objects.update(status="sold")
+    assert len(told()) == 3
+
+
 def test_a_queryset_delete_tells_each_row(tickets, told):
     Ticket.objects.filter(price__lt=2).delete()
     assert sorted(told()) == [("delete", "A"), ("delete", "B")]

@@ -1,0 +1,1 @@
+"""What publishing costs, measured by hand; README.md says how."""
