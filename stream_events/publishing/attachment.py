@@ -30,6 +30,7 @@ from stream_events.publishing.model_events import object_payload, touched
 from stream_events.publishing.outbox import write_outbox
 from stream_events.publishing.plain_payload import PlainPayload
 from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
+from stream_events.publishing.rewriting import write_coalesced
 from stream_events.publishing.stash import stash_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Attachment:
         **_: Any,
     ) -> None:
         if raw:
-            forget(instance)
+            forget([instance])
             return
         if self.publisher.is_silent():
             return
@@ -211,7 +212,7 @@ class Attachment:
         if not entries:
             return
         if self.publisher.via == "outbox":
-            write_outbox(entries, using)
+            (write_coalesced if self.publisher.coalesce else write_outbox)(entries, using)
         else:
             send_after_commit(entries, using)
 

@@ -94,13 +94,17 @@ def has_row(model: type[Model], instance: Model, using: str) -> bool:
 
 def remember_saved(instance: Model, using: str, update_fields: Collection[str] | None) -> None:
     """Note that the values of ``instance`` are now in the database, or only those of ``update_fields``."""
-    held = _held(instance, update_fields)
-    _remember(instance, held if update_fields is None else {**_known(instance, using), **held}, using)
+    values = _held(instance, update_fields)
+    if update_fields is not None:
+        written = {field.attname for field in _named(instance, update_fields)}  # expressions, too
+        values.update({name: value for name, value in _known(instance, using).items() if name not in written})
+    _remember(instance, values, using)
 
 
-def forget(instance: Model) -> None:
-    """Note that nobody knows what the database holds for ``instance``."""
-    instance._state.__dict__.pop(_STATE, None)
+def forget(instances: Iterable[Model]) -> None:
+    """Note that nobody knows which values of ``instances`` are in the database."""
+    for instance in instances:
+        instance._state.__dict__.pop(_STATE, None)
 
 
 def find_change(
@@ -171,16 +175,19 @@ def _held(instance: Model, names: Collection[str] | None = None) -> Values:
     """What the instance holds; expressions are nothing that it knows."""
     held = instance.__dict__
     values: Values = {}
-    for field in instance._meta.concrete_fields:
-        attribute = field.attname
-        if attribute not in held or not (names is None or field.name in names or attribute in names):
-            continue
-        value = held[attribute]
+    for field in _named(instance, names):
+        value = held.get(field.attname, held)
         if type(value) in _IMMUTABLE:
-            values[attribute] = value
-        elif not is_expression(value):
-            values[attribute] = _plain(value)
+            values[field.attname] = value
+        elif value is not held and not is_expression(value):
+            values[field.attname] = _plain(value)
     return values
+
+
+def _named(instance: Model, names: Collection[str] | None) -> Iterable[Any]:
+    """The fields of ``instance`` that have a column and, unless all are meant, one of these names."""
+    fields = instance._meta.concrete_fields
+    return fields if names is None else [field for field in fields if field.name in names or field.attname in names]
 
 
 def _plain(value: Any) -> Any:

@@ -19,17 +19,23 @@ def coalesced(entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
     kept: list[NewEntry | None] = []
     places: dict[tuple[str, ...], int] = {}
     for entry in entries:
-        key = entry.stream, *map(str, entry.subject)
+        key = object_of(entry)
         place = places.get(key) if entry.merging else None
         first = None if place is None else kept[place]
         if first is not None and place is not None and can_merge(first, entry):
-            with contextlib.suppress(EventEncodeError):  # too large together, so they stay two
+            # Their rows are committed: if both are too large for one event, there are two.
+            with contextlib.suppress(EventEncodeError):
                 kept[place] = merge(first, entry)
                 continue
         if entry.merging:
             places[key] = len(kept)
         kept.append(entry)
     return [entry for entry in kept if entry is not None]
+
+
+def object_of(entry: NewEntry) -> tuple[str, ...]:
+    """What two events must have in common to be merged: the stream, and the type and key of the object."""
+    return entry.stream, *map(str, entry.subject)
 
 
 def can_merge(first: NewEntry, later: NewEntry) -> bool:

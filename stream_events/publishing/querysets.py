@@ -71,7 +71,7 @@ class EventQuerySet(QuerySet[M, M]):
         listening = [] if self._is_captured else _relevant(self.model, "update", names)
         self._for_write = True
         if not listening or not all(one._is_pk_set() for one in objects):  # type: ignore[attr-defined]
-            _forget(objects)
+            forget(objects)
             return int(super(EventQuerySet, uncaught).bulk_update(objects, names, batch_size))
         with transaction.atomic(using=self.db, savepoint=False):
             before: dict[Any, Values] = {}
@@ -80,7 +80,7 @@ class EventQuerySet(QuerySet[M, M]):
                 found = Rows(self.model, self.db, listening).select(chosen)
                 before.update({one.pk: found[one.pk] for one in some if one.pk in found})
             count = int(super(EventQuerySet, uncaught).bulk_update(objects, names, batch_size))
-            _forget(one for one in objects if one.pk not in before)
+            forget(one for one in objects if one.pk not in before)
             self._remember([one for one in objects if one.pk in before], names)
             _record_updates(self.model, self.db, listening, before, names)
         return count
@@ -108,7 +108,7 @@ class EventQuerySet(QuerySet[M, M]):
         updating = _relevant(self.model, "update", update_fields or ()) if update_conflicts else []
         self._for_write = True
         if ignore_conflicts or update_conflicts:
-            _forget(objects)
+            forget(objects)
         if self._is_captured or not objects or not (creating or updating):
             return super().bulk_create(objects, **options)  # type: ignore[arg-type]
         if not (ignore_conflicts or update_conflicts):
@@ -174,11 +174,6 @@ def _key_names(model: type[Model]) -> set[str]:
     """What an update may call a part of the primary key of ``model`` or of its parents."""
     keys = [*model._meta.pk_fields, *(field for field in model._meta.concrete_fields if field.primary_key)]
     return {"pk", *(name for field in keys for name in (field.name, field.attname))}
-
-
-def _forget(objects: Iterable[Model]) -> None:
-    for one in objects:
-        forget(one)
 
 
 def _record_updates(

@@ -165,6 +165,13 @@ class TestValues:
         item.save()
         assert change() == (["stock"], {"stock": 5})
 
+    def test_an_expression_among_update_fields_is_not_known_afterwards(self, item, change):
+        item.stock = F("stock") + 4
+        item.save(update_fields=["stock"])
+        item.stock = 7
+        item.save()
+        assert change() == (["stock"], {"stock": 5})
+
     def test_what_was_changed_in_place(self, item, change):
         item.labels["colours"] = ["red"]
         item.save()
