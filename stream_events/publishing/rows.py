@@ -1,4 +1,4 @@
-"""Rows that are there already for objects that are to be created."""
+"""The rows that a bulk write is about to write, or has written."""
 
 from __future__ import annotations
 
@@ -12,11 +12,33 @@ from django.db import connections
 from django.db.models import Model, Q, QuerySet
 
 from stream_events.exceptions import KeysUnknownError
+from stream_events.publishing.attachment import Attachment
+from stream_events.publishing.changes import Values, plain_values
 from stream_events.publishing.model_events import is_expression
 
 AT_A_TIME = 500  # rows that are read at once
 
 T = TypeVar("T")
+
+
+class Rows:
+    """Rows that are about to be updated: their keys, and their values where changes are told."""
+
+    def __init__(self, model: type[Model], using: str, listening: Iterable[Attachment]) -> None:
+        self._model = model
+        self._using = using
+        self._needs_values = any(attachment.publisher.changes for attachment in listening)
+
+    def select(self, chosen: QuerySet[Any, Any]) -> dict[Any, Values]:
+        """The rows of ``chosen`` in the order of their keys, which is the same for all who lock them."""
+        keys = chosen.using(self._using).order_by().values("pk")
+        rows: QuerySet[Any, Any] = QuerySet(self._model).using(self._using).filter(pk__in=keys).order_by("pk")
+        if connections[self._using].features.has_select_for_update:
+            rows = rows.select_for_update()
+        if self._needs_values:
+            return {row.pk: plain_values(row) for row in rows.iterator(AT_A_TIME)}
+        nothing: Values = {}
+        return {key: nothing for key in rows.values_list("pk", flat=True).iterator(AT_A_TIME)}  # noqa: C420 - it reads
 
 
 class Matching:
@@ -35,6 +57,7 @@ class Matching:
 
     def rows(self, objects: Sequence[Model], *, lock: bool = False) -> Iterator[Model]:
         """Those rows, in the order of ``objects``."""
+        seen: set[Any] = set()  # objects may be alike
         for some in chunks(objects):
             found: QuerySet[Any, Any] = (
                 QuerySet(self._model).using(self._using).filter(reduce(or_, map(self._alike, some)))
@@ -43,14 +66,16 @@ class Matching:
                 found = found.order_by("pk").select_for_update()
             places = {self._values(one): at for at, one in enumerate(some)}
             # What the database takes for equal, such as other capitals, comes last.
-            yield from sorted(found, key=lambda row: places.get(self._values(row), len(some)))
+            rows = sorted(found, key=lambda row: places.get(self._values(row), len(places)))
+            yield from (row for row in rows if row.pk not in seen)
+            seen.update(row.pk for row in rows)
 
     def _alike(self, one: Model) -> Q:
         values = {field.attname: getattr(one, field.attname) for field in self._fields}
         if any(map(is_expression, values.values())):
             raise KeysUnknownError(f"{self._model._meta.label}: unique_fields that hold expressions match nothing.")
         if None in values.values():
-            return Q(pk__in=[])  # NULL is like nothing
+            raise KeysUnknownError(f"{self._model._meta.label}: unique_fields that are NULL match nothing.")
         return Q(**values)
 
     def _values(self, one: Model) -> tuple[Any, ...]:
@@ -58,7 +83,7 @@ class Matching:
 
 
 def chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    """``items`` in pieces of the size that is read at once."""
+    """``items``, ``AT_A_TIME`` of them at a time."""
     remaining = iter(items)
     while some := list(islice(remaining, AT_A_TIME)):
         yield some
