@@ -10,8 +10,6 @@ from typing import Any
 
 import redis
 
-FRESH = 0.1  # seconds; a connection that answered a moment ago is not looked at before it is used again
-
 
 class Line:
     """Talks to one server, on as many connections as there are threads that talk at once.
@@ -23,7 +21,7 @@ class Line:
     def __init__(self, make_connection: Callable[[], Any], timeout: float) -> None:
         self._make_connection = make_connection
         self.timeout = timeout
-        self._idle: deque[tuple[Any, float]] = deque()
+        self._idle: deque[Any] = deque()
         self._process = os.getpid()
 
     def converse(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
@@ -38,12 +36,12 @@ class Line:
         except BaseException:
             connection.disconnect()
             raise
-        self._idle.append((connection, time.monotonic()))
+        self._idle.append(connection)
         return replies
 
     def close(self) -> None:
         while self._idle:
-            self._idle.pop()[0].disconnect()
+            self._idle.pop().disconnect()
 
     def _converse(self, connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
         packed = connection.pack_commands(commands) if len(commands) > 1 else connection.pack_command(*commands[0])
@@ -57,10 +55,10 @@ class Line:
         if self._process != os.getpid():  # a forked child has the parent's sockets: they are not for use
             self._idle, self._process = deque(), os.getpid()
         try:
-            connection, used_at = self._idle.pop()
+            connection = self._idle.pop()
         except IndexError:
             return self._make_connection()
-        if time.monotonic() - used_at > FRESH and _is_stale(connection):
+        if _is_stale(connection):
             connection.disconnect()  # it connects again with the next command
         return connection
 

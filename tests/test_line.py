@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
-from stream_events import line as module
 from stream_events.conf import Settings
 from stream_events.connections import make_client
 from stream_events.line import Line
@@ -84,13 +83,6 @@ def test_one_thread_has_one_connection(line):
     assert len({client_id(line) for _ in range(20)}) == 1
 
 
-@pytest.fixture
-def _rested(monkeypatch):
-    """As if every connection had been left alone for a while."""
-    monkeypatch.setattr(module, "FRESH", 0)
-
-
-@pytest.mark.usefixtures("_rested")
 def test_a_connection_that_the_server_has_closed_is_replaced_before_anything_is_sent(line, server):
     first = client_id(line)
     server.client_kill_filter(_id=first)
@@ -98,14 +90,6 @@ def test_a_connection_that_the_server_has_closed_is_replaced_before_anything_is_
     assert client_id(line) != first
 
 
-def test_one_that_was_closed_a_moment_after_its_last_reply_fails_once(line, server):
-    server.client_kill_filter(_id=client_id(line))
-    with pytest.raises(redis.ConnectionError):
-        line.converse([("INCR", "a")])
-    assert line.converse([("INCR", "a")]) == [1]
-
-
-@pytest.mark.usefixtures("_rested")
 def test_a_connection_with_unasked_replies_is_not_used(scripted):
     def one_too_many(connection):
         while connection.recv(1000):

@@ -157,7 +157,7 @@ def test_a_stream_that_stays_refused_keeps_no_other_from_being_sent(real, arrive
             order(number)
     write_outbox([make_entry("invoices", {"obj_id": 1})], "default")
     assert len(arrived("invoices", 1)) == 1
-    assert {stream for stream, _ in waiting()} == {"orders"}
+    wait_for(lambda: {stream for stream, _ in waiting()} == {"orders"}, "the end of what was sent")
 
 
 def test_a_database_that_fails_keeps_no_other_from_being_sent(real, arrived, caplog):
