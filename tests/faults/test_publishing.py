@@ -5,7 +5,7 @@ import random
 import subprocess
 import time
 import urllib.request
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
@@ -49,13 +49,14 @@ class Chaos:
         self._running = {
             kind: [self._start(kind) for _ in range(count)] for kind, count in [("writer", WRITERS), ("relay", RELAYS)]
         }
-        self.kills = defaultdict(int)
+        self.kills = Counter()
+        self._victims = []
 
     def run(self):
         end = time.monotonic() + MINUTE
         while time.monotonic() < end:
             time.sleep(self._random.uniform(0.2, 2))
-            kind = self._random.choices(["relay", "server", "writer"], [4, 2, 1])[0]
+            kind = self._next_victim()
             self.kills[kind] += 1
             if kind == "server":
                 self._server.kill()
@@ -63,7 +64,9 @@ class Chaos:
                 self._server.start()
             else:
                 self._kill(kind)
-        wait_for(lambda: self.ask("SELECT sum(value) FROM faults_counter") >= CHANGES, f"{CHANGES} changes")
+        wait_for(
+            lambda: self.ask("SELECT sum(value) FROM faults_counter") >= CHANGES, f"{CHANGES} changes", timeout=120
+        )
         for process in self._running["writer"]:
             process.stdin.close()
         assert [process.wait(30) for process in self._running["writer"]] == [0] * WRITERS
@@ -71,6 +74,12 @@ class Chaos:
         for process in self._running["relay"]:
             process.terminate()
         assert [process.wait(30) for process in self._running["relay"]] == [0] * RELAYS
+
+    def _next_victim(self):
+        if not self._victims:
+            self._victims = ["relay"] * 4 + ["server"] * 2 + ["writer"]
+            self._random.shuffle(self._victims)
+        return self._victims.pop()
 
     def ask(self, query):
         return self._database.execute(query).fetchone()[0]
