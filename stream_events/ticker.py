@@ -13,12 +13,19 @@ class Ticker:
     """Calls ``tick`` in a thread of its own: after ``delay`` seconds, and then after as many as it has returned.
 
     A thread that dies unseen would be worse than a consumer that ends: ``on_death`` is told what ``tick`` raised.
+    ``at_end`` is called in the thread, whatever has ended it.
     """
 
     def __init__(
-        self, name: str, tick: Callable[[], float], on_death: Callable[[BaseException], None], delay: float = 0.0
+        self,
+        name: str,
+        tick: Callable[[], float],
+        on_death: Callable[[BaseException], None],
+        delay: float = 0.0,
+        at_end: Callable[[], object] = lambda: None,
     ) -> None:
         self._tick = tick
+        self._at_end = at_end
         self._delay = delay
         self._on_death = on_death
         self._closed = threading.Event()
@@ -37,3 +44,5 @@ class Ticker:
         except BaseException as error:
             logger.exception("thread_died name=%s", self._thread.name)
             self._on_death(error)
+        finally:
+            self._at_end()

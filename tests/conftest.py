@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 from django.conf import settings
+from django.test.utils import setup_databases, teardown_databases
 
 from stream_events.embedded import EmbeddedServer
 from stream_events.publishing.breaker import breaker
@@ -38,6 +39,16 @@ def make_redis(url):
 
 def embedded(url):
     return EmbeddedServer(Path(url.removeprefix("embedded://")))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_modify_db_settings, django_db_blocker):
+    """All databases; pytest-django makes those that its own marks name, but not everybody uses these."""
+    with django_db_blocker.unblock():
+        config = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(config, verbosity=0)
 
 
 @pytest.fixture(scope="session")

@@ -167,7 +167,8 @@ class Consumer:
             delay = inbox.PRUNING_INTERVAL * random.uniform(0.1, 1)  # noqa: S311 - not all consumers at once
             retention = self._context.settings.inbox_retention
             janitor = Ticker("janitor", lambda: inbox.prune_all(self.handlers, retention), fail, delay)
-        housekeeper = Ticker("housekeeper", self._keep_house, fail, random.uniform(0, HOUSEKEEPING))  # noqa: S311
+        delay = random.uniform(0, HOUSEKEEPING)  # noqa: S311
+        housekeeper = Ticker("housekeeper", self._keep_house, fail, delay, connections.close_all)
         self._lanes = Lanes(self.options.threads, self._handling.handle, fail)
         try:
             while not self._reader.is_over():
@@ -188,7 +189,6 @@ class Consumer:
         for receiver, error in housekeeping.send_robust(sender=type(self), consumer=self):
             if error is not None:
                 logger.error("housekeeping_failed receiver=%r error=%r", receiver, error)
-        connections.close_all()
         return HOUSEKEEPING
 
     def _before_end(self, lease: Ticker) -> None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Model
-from django.db.models.signals import class_prepared, post_delete, post_save, pre_delete, pre_save
 
 from stream_events.cause import current_cause
 from stream_events.conf import get_settings
 from stream_events.connections import explain
 from stream_events.exceptions import EventEncodeError
-from stream_events.publishing.atomic_saves import make_saves_atomic
 from stream_events.publishing.changes import (
     Change,
     Values,
     find_change,
+    forget,
+    has_row,
     remember_saved,
     values_before,
-    watch_loading,
 )
 from stream_events.publishing.commit import send_after_commit
 from stream_events.publishing.counts import published
@@ -31,7 +30,8 @@ from stream_events.publishing.model_events import object_payload, touched
 from stream_events.publishing.outbox import write_outbox
 from stream_events.publishing.plain_payload import PlainPayload
 from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
-from stream_events.publishing.relations import Relation
+from stream_events.publishing.rewriting import write_coalesced
+from stream_events.publishing.stash import stash_of
 
 if TYPE_CHECKING:
     from stream_events.publishing.publisher import StreamPublisher
@@ -40,10 +40,6 @@ logger = logging.getLogger("stream_events")
 
 ROW_ACTIONS = ("create", "update", "delete")
 ACTIONS = (*ROW_ACTIONS, *M2M_ACTIONS)
-
-_STASH = "stream_events_stash"  # the attribute of an instance's _state, between two signals of one write
-
-_listening: dict[type[Model], list[Attachment]] = {}
 
 
 class Attachment:
@@ -55,39 +51,35 @@ class Attachment:
         self.obj_type = model._meta.label_lower
         self._plain: dict[str, PlainPayload] = {}
 
-    def listen_to(self, sender: type[Model]) -> None:
-        """Connect to the signals of ``sender``: the model itself, a proxy of it, or a child of it."""
-        publisher = self.publisher
-        options: dict[str, Any] = {
-            "sender": sender,
-            "weak": False,
-            "dispatch_uid": f"stream_events.{id(publisher)}.{self.model._meta.label}",
-        }
-        _listening.setdefault(sender, []).append(self)
-        if sender is self.model and publisher.actions & set(M2M_ACTIONS):
-            for field in self.model._meta.many_to_many:
-                Relation(self, field).listen()
-        if publisher.actions & {"create", "update"}:
-            post_save.connect(self.saved, **options)
-            if publisher.via == "outbox":
-                make_saves_atomic(sender)
-        if publisher.changes and "update" in publisher.actions:
-            watch_loading(sender)
-            pre_save.connect(self.saving, **options)
-        # Deleting a child deletes its parent as well, and Django then signals both. A listener that is not
-        # needed would also cost the model its fast deletes.
-        if "delete" in publisher.actions and sender._meta.concrete_model is self.model:
-            pre_delete.connect(self.deleting, **options)
-            post_delete.connect(self.deleted, **options)
-
-    @property
+    @cached_property
     def watched(self) -> Collection[str]:
         """The fields whose changes are told."""
-        return self.publisher.fields or [field.name for field in self.model._meta.concrete_fields]
+        names = self.publisher.fields
+        # What the database computes follows from what is written.
+        return [
+            field.name
+            for field in self.model._meta.concrete_fields
+            if not field.generated and (not names or field.name in names)
+        ]
 
-    def saving(self, *, instance: Model, using: str, raw: bool = False, **_: Any) -> None:
-        if not raw and not self.publisher.is_silent():
-            _stash(instance)[self] = values_before(self.model, instance, self.watched, using)
+    def saving(
+        self,
+        *,
+        instance: Model,
+        using: str,
+        raw: bool = False,
+        update_fields: Collection[str] | None = None,
+        **_: Any,
+    ) -> None:
+        if raw:
+            forget([instance])
+            return
+        if self.publisher.is_silent():
+            return
+        names = self.watched
+        if update_fields is not None:
+            names = touched(self.model, update_fields, names)
+        stash_of(instance)[self] = values_before(self.model, instance, names, using)
 
     def saved(
         self,
@@ -115,15 +107,24 @@ class Attachment:
         else:
             self.record([instance], action, using, changes=[change])
 
+    def saving_child(self, *, instance: Model, using: str, raw: bool = False, **_: Any) -> None:
+        if not raw and instance._state.adding:
+            stash_of(instance)[self, "exists"] = has_row(self.model, instance, using)
+
+    def saved_child(self, *, instance: Model, created: bool, **details: Any) -> None:
+        """As ``saved``: to a row that was there before its child, it is an update."""
+        existed = stash_of(instance).pop((self, "exists"), False)
+        self.saved(instance=instance, created=created and not existed, **details)
+
     def deleting(self, *, instance: Model, using: str, **_: Any) -> None:
         # Before the row goes, because values that the instance does not hold are still to be read from it.
         # Django deletes in a transaction whenever somebody listens, so a failure takes the event back.
         if not self.publisher.is_silent():
-            _stash(instance)[self] = self.make_entries([instance], "delete", using)
+            stash_of(instance)[self] = self.make_entries([instance], "delete", using)
 
     def deleted(self, *, instance: Model, using: str, **_: Any) -> None:
         # After it went: by then the transaction holds the row, which orders the outbox as others are committed.
-        if entries := _stash(instance).pop(self, None):
+        if entries := stash_of(instance).pop(self, None):
             self._hand_over(entries, using)
 
     def record(
@@ -137,20 +138,20 @@ class Attachment:
     ) -> None:
         """Publish ``action`` of ``instances`` with what else is known of it.
 
-        An event that cannot be encoded raises in a transaction; where the row is committed already, it is logged.
+        A failure raises, and the transaction can only be rolled back. Where autocommit has committed the row already,
+        an event that cannot be encoded is logged instead.
         """
         try:
             entries = self.make_entries(instances, action, using, changes=changes, data=data)
-        except EventEncodeError as error:
-            if transaction.get_connection(using).in_atomic_block:
-                if self.publisher.via == "outbox":
-                    transaction.set_rollback(True, using)
+        except Exception as error:
+            is_reversible = transaction.get_connection(using).in_atomic_block
+            if is_reversible:
+                transaction.set_rollback(True, using)
+            if is_reversible or not isinstance(error, EventEncodeError):
                 raise
             published.add("rejected")
-            model = self.model._meta.label
-            logger.error(
-                "event_not_published stream=%s object=%s error=%r", self.publisher.stream, model, explain(error)
-            )
+            about = self.publisher.stream, self.model._meta.label, explain(error)
+            logger.error("event_not_published stream=%s object=%s error=%r", *about)
             return
         self._hand_over(entries, using)
 
@@ -211,7 +212,7 @@ class Attachment:
         if not entries:
             return
         if self.publisher.via == "outbox":
-            write_outbox(entries, using)
+            (write_coalesced if self.publisher.coalesce else write_outbox)(entries, using)
         else:
             send_after_commit(entries, using)
 
@@ -225,60 +226,9 @@ class Attachment:
             names = touched(self.model, update_fields, self.publisher.fields)
             change = Change(names)
         if self.publisher.changes:
-            before: Values | None = _stash(instance).pop(self, None)
+            before: Values | None = stash_of(instance).pop(self, None)
             remember_saved(instance, using, update_fields)
             if before is not None and not created:
                 change = find_change(self.model, before, instance, names, self.publisher.fields)
         is_own = type(instance)._meta.concrete_model is self.model
         return (None if created else change), bool(names or (is_own and not self.publisher.fields))
-
-
-def attachments_of(model: type[Model]) -> Sequence[Attachment]:
-    """The attachments that saves of ``model`` are told to."""
-    return _listening.get(model, ())
-
-
-def attach_declared(publisher: StreamPublisher, name: str) -> None:
-    """Attach ``publisher``, the attribute ``name`` of some class, to each model that comes to have it."""
-
-    def prepared(sender: type[Model], **_: Any) -> None:
-        _attach(publisher, sender, lambda model: inspect.getattr_static(model, name, None) is publisher)
-
-    class_prepared.connect(prepared, weak=False)
-
-
-def attach_connected(publisher: StreamPublisher, owner: type[Model]) -> None:
-    """Attach ``publisher`` to ``owner`` and to the models that inherit from it, now or later."""
-
-    def prepared(sender: type[Model], **_: Any) -> None:
-        _attach(publisher, sender, lambda model: issubclass(model, owner))
-
-    class_prepared.connect(prepared, weak=False)
-    for model in _family(owner):
-        if not model._meta.abstract:
-            prepared(model)
-
-
-def _attach(publisher: StreamPublisher, sender: type[Model], covers: Callable[[type[Model]], bool]) -> None:
-    if sender.__module__ == "__fake__":  # a model of a migration: what that does to its rows is no event
-        return
-    lineage = [model for model in sender.__mro__ if issubclass(model, Model) and hasattr(model, "_meta")]
-    found = {model._meta.concrete_model for model in lineage if not model._meta.abstract and covers(model)}
-    for model in found:
-        # The event of a child in multi-table inheritance is its parent's, when the parent has the publisher.
-        if model is None or any(issubclass(model, other) for other in found - {model} if other):
-            continue
-        if model not in publisher.attachments:
-            publisher.attachments[model] = Attachment(publisher, model)
-        publisher.attachments[model].listen_to(sender)
-
-
-def _family(model: type[Model]) -> Iterator[type[Model]]:
-    yield model
-    for child in model.__subclasses__():
-        yield from _family(child)
-
-
-def _stash(instance: Model) -> dict[Attachment, Any]:
-    stash: dict[Attachment, Any] = instance._state.__dict__.setdefault(_STASH, {})
-    return stash

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
+from stream_events.exceptions import EventEncodeError
 from stream_events.publishing.entries import NewEntry, encode
 
 Payload = dict[str, Any]
@@ -17,16 +19,23 @@ def coalesced(entries: Sequence[NewEntry]) -> Sequence[NewEntry]:
     kept: list[NewEntry | None] = []
     places: dict[tuple[str, ...], int] = {}
     for entry in entries:
-        key = entry.stream, *map(str, entry.subject)
+        key = object_of(entry)
         place = places.get(key) if entry.merging else None
         first = None if place is None else kept[place]
-        if first is None or place is None or not can_merge(first, entry):
-            if entry.merging:
-                places[key] = len(kept)
-            kept.append(entry)
-        else:
-            kept[place] = merge(first, entry)
+        if first is not None and place is not None and can_merge(first, entry):
+            # Their rows are committed: if both are too large for one event, there are two.
+            with contextlib.suppress(EventEncodeError):
+                kept[place] = merge(first, entry)
+                continue
+        if entry.merging:
+            places[key] = len(kept)
+        kept.append(entry)
     return [entry for entry in kept if entry is not None]
+
+
+def object_of(entry: NewEntry) -> tuple[str, ...]:
+    """What two events must have in common to be merged: the stream, and the type and key of the object."""
+    return entry.stream, *map(str, entry.subject)
 
 
 def can_merge(first: NewEntry, later: NewEntry) -> bool:

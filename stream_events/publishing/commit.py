@@ -12,6 +12,8 @@ from stream_events.conf import get_settings
 from stream_events.publishing.delivery import send
 from stream_events.publishing.entries import NewEntry
 
+Rows = dict[tuple[str, ...], list[int]]
+
 _CURRENT = "stream_events_transaction"  # the attribute of a connection
 _NO_SAVEPOINTS: frozenset[str] = frozenset()
 
@@ -63,12 +65,16 @@ class CommitHook:
 
 
 class _Transaction:
-    """What the hooks of one transaction share: Django's list of callbacks as it was at the last write."""
+    """What the hooks of one transaction share: Django's list of callbacks as it was at the last write.
 
-    __slots__ = ("callbacks",)
+    ``rows`` are the positions of the outbox rows that may be written again, by object.
+    """
+
+    __slots__ = ("callbacks", "rows")
 
     def __init__(self) -> None:
         self.callbacks: list[Any] = []
+        self.rows: Rows | None = None
 
 
 def _transaction(connection: BaseDatabaseWrapper) -> _Transaction:
@@ -101,3 +107,15 @@ def send_after_commit(entries: Sequence[NewEntry], using: str) -> None:
             return
     hook = CommitHook(connection, entries)
     connection.on_commit(hook.run, robust=get_settings().on_failure != "raise")
+
+
+def rows_of_transaction(using: str) -> Rows:
+    """Where the transaction on ``using`` notes which rows of the outbox it has written.
+
+    What a savepoint took back may still be noted.
+    """
+    current = _transaction(transaction.get_connection(using))
+    if current.rows is None:
+        current.rows = {}
+        send_after_commit([], using)  # Django's list of callbacks, which it replaces, keeps the hook and this with it
+    return current.rows

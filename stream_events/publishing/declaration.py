@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -61,10 +62,18 @@ class Declaration:
             return dataclasses.asdict(found)
         if callable(dump := getattr(found, "model_dump", None)):
             found = dump(mode="json")
-        data = found if isinstance(found, Mapping) else getattr(found, "data", None)
+        data = found if isinstance(found, Mapping) else self._data_of(found)
         if not isinstance(data, Mapping):
             raise EventEncodeError(f"the serializer of stream {self.stream} gave {type(found).__name__}, no mapping")
         return data
+
+    def _data_of(self, found: Any) -> Any:
+        try:
+            return found.data
+        except AttributeError as error:  # which may come from inside of it
+            raise EventEncodeError(
+                f"the serializer of stream {self.stream} gave {type(found).__name__}, no mapping: {error}"
+            ) from error
 
     def _problems(self) -> Iterable[str]:
         if unknown := ", ".join(sorted(self.actions - set(ACTIONS))):
@@ -78,8 +87,10 @@ class Declaration:
         for name in ("when", "serializer"):
             if (value := getattr(self, name)) is not None and not callable(value):
                 yield f"{name} is {value!r}, which cannot be called."
+            elif inspect.iscoroutinefunction(value):
+                yield f"{name} is async; a save cannot wait for it."
         for name in ("changes", "coalesce"):
             if not isinstance(value := getattr(self, name), bool):
                 yield f"{name} is {value!r}; it is True or False."
-        if self.version is not None and not isinstance(self.version, int | str):
+        if self.version is not None and (isinstance(self.version, bool) or not isinstance(self.version, int | str)):
             yield f"version is {self.version!r}; it is a number or a string."

@@ -24,7 +24,10 @@ _left_alone: dict[str, float] = {}  # databases, and until when
 
 
 def send_what_waits(**_: Any) -> None:
-    """Send outbox events of every database that has some; a receiver of ``signals.housekeeping``."""
+    """Send outbox events of every database that has some; a receiver of ``signals.housekeeping``.
+
+    Keeps the connections open that it needs every second; its thread closes them in the end.
+    """
     began = time.monotonic()
     for alias in outbox_aliases():
         # A database in memory is this process's own, and so are the events that it has spilled there.
@@ -36,11 +39,10 @@ def send_what_waits(**_: Any) -> None:
                 pass
         except Error as error:
             _left_alone[alias] = time.monotonic() + _pause(alias)
+            connections[alias].close()
             logger.info("outbox_unusable database=%s error=%r", alias, explain(error))
         except (redis.RedisError, OSError, NotDurableError) as error:
             logger.debug("outbox_waits database=%s error=%r", alias, explain(error))
-        finally:
-            connections[alias].close_if_unusable_or_obsolete()
 
 
 def _pause(alias: str) -> float:

@@ -21,6 +21,7 @@ CHANNEL = "stream_events_outbox"  # of PostgreSQL, on which relays listen
 AT_A_TIME = 500  # rows in one statement, at most
 
 _COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "headers")
+_FIELDS = ("event_id", *_COLUMNS[1:])  # of the model, in the same order
 _LONGEST = 255  # characters of a column
 
 _statements: dict[tuple[str, int], str] = {}  # by the alias of the database, and the number of rows
@@ -57,6 +58,32 @@ def write_outbox(entries: Sequence[NewEntry], using: str) -> None:
 def _pieces(entries: Sequence[NewEntry], connection: BaseDatabaseWrapper) -> Iterator[Sequence[NewEntry]]:
     most = min(AT_A_TIME, (connection.features.max_query_params or 10**6) // len(_COLUMNS))
     return (entries[at : at + most] for at in range(0, len(entries), most))
+
+
+def insert_rows(entries: Sequence[NewEntry], using: str) -> list[int]:
+    """Write rows as ``write_outbox`` does, but tell no relay; returns their positions."""
+    rows = outbox_rows(using)
+    made = [rows.model(**dict(zip(_FIELDS, _values(entry, True), strict=True))) for entry in entries]
+    if transaction.get_connection(using).features.can_return_rows_from_bulk_insert:
+        rows.bulk_create(made, AT_A_TIME)
+    else:
+        for row in made:
+            row.save(using=using, force_insert=True)
+    return [row.position for row in made]
+
+
+def replace_row(position: int, entry: NewEntry, using: str) -> None:
+    """Have the row at ``position`` tell ``entry``, which is about the same object, instead."""
+    _, _, _, action, payload, headers = _values(entry, True)
+    outbox_rows(using).filter(position=position).update(type=action, payload=payload, headers=headers)
+
+
+def announce(using: str) -> None:
+    """Tell the relays that listen, when this transaction is committed, that there are rows."""
+    connection = transaction.get_connection(using)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_notify('{CHANNEL}', '')")
 
 
 def _statement(connection: BaseDatabaseWrapper, count: int) -> str:

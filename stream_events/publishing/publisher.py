@@ -13,7 +13,8 @@ from django.db.models import Model
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import check_names
 from stream_events.publishing.appender import Appender
-from stream_events.publishing.attachment import ROW_ACTIONS, Attachment, attach_connected, attach_declared
+from stream_events.publishing.attachment import ROW_ACTIONS, Attachment
+from stream_events.publishing.coverage import attach_connected, attach_declared
 from stream_events.publishing.declaration import Declaration, Serializer, Via, When
 
 publishers: WeakSet[StreamPublisher] = WeakSet()
@@ -29,10 +30,16 @@ class StreamPublisher(Declaration, Appender):
       ``serializer(instance)`` makes the data instead.
     * ``actions`` limits which writes are published; the many-to-many ones have to be named.
     * ``via="outbox"`` writes the event to a table in the transaction of the write, from which a relay sends it.
-    * ``when(instance, action)`` says whether a write is published.
-    * ``changes=True`` adds what has changed, and the previous values of ``fields``.
+    * ``when(instance, action)`` says whether an event is published, be it a write or a verb of your own.
+    * ``changes=True`` adds what has changed, and the previous values of ``fields``. Instances then keep a copy of what
+      they were loaded with or saved; one that this process has not loaded from that database, with the fields that are
+      saved, or whose transaction was rolled back since, costs a query at its next save.
     * ``version`` is put into each payload.
     * ``coalesce=True`` makes one event of several saves of an object in one transaction.
+
+    What ``when`` or ``serializer`` raises, the save, deletion or bulk write raises, and it is taken back with its
+    transaction, also when somebody catches the error inside. So that this holds in autocommit as well, each save of a
+    model with one of them is a transaction.
 
     Raises ``ConfigurationError`` for what cannot be.
     """
@@ -101,7 +108,7 @@ class StreamPublisher(Declaration, Appender):
             return
         if not action or not isinstance(action, str):
             raise ValueError(f"An action is a non-empty string, got {action!r}.")
-        if instance.pk is None:
+        if not instance._is_pk_set():  # type: ignore[attr-defined]
             raise ValueError(f"{instance!r} has no primary key; save it before publishing an event about it.")
         attachment = self._attachment(type(instance))
         using = using or router.db_for_write(attachment.model, instance=instance)

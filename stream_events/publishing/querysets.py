@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from itertools import islice
-from operator import or_
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from django.db import connections, transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from stream_events.exceptions import KeysUnknownError
-from stream_events.publishing.attachment import Attachment, attachments_of
-from stream_events.publishing.changes import Change, Values, find_change, plain_values
-from stream_events.publishing.model_events import is_expression, touched
+from stream_events.publishing.attachment import Attachment
+from stream_events.publishing.changes import Change, Values, find_change, forget, plain_values, remember_saved
+from stream_events.publishing.coverage import attachments_of
+from stream_events.publishing.model_events import touched
+from stream_events.publishing.rows import Matching, Rows, chunks
 
-AT_A_TIME = 500  # rows that are read at once
 ATTEMPTS = 5  # at an update into which other transactions bring new rows
 
 M = TypeVar("M", bound=Model)
@@ -38,19 +36,22 @@ class EventQuerySet(QuerySet[M, M]):
         return clone
 
     def update(self, **kwargs: Any) -> int:
-        listening = [] if self._is_captured else _relevant(self.model, "update", kwargs)
-        if not listening or self.query.is_sliced or self.query.combinator:  # the latter two are for Django to refuse
-            return super().update(**kwargs)
-        if set(kwargs) & {"pk", *(field.name for field in self.model._meta.pk_fields)}:
+        query = self.query
+        is_refused = query.is_sliced or query.combinator  # by Django
+        listening = [] if self._is_captured or is_refused or not kwargs else _relevant(self.model, "update")
+        if listening and _key_names(self.model).intersection(kwargs):
             raise KeysUnknownError(
                 f"{self.model._meta.label}: update() of the primary key leaves no object that events could be about."
                 " Create the new rows and delete the old ones, or wrap it in suppress()."
             )
-        self._for_write = True
         names = _field_names(self.model, kwargs)
+        listening = [attachment for attachment in listening if _is_touched(attachment, self.model, names)]
+        if not listening:
+            return super().update(**kwargs)
+        self._for_write = True
         for _ in range(ATTEMPTS):
             with transaction.atomic(using=self.db):
-                before = _Rows(self.model, self.db, listening).select(self)
+                before = Rows(self.model, self.db, listening).select(self)
                 count = super().update(**kwargs)
                 if count == len(before):
                     _record_updates(self.model, self.db, listening, before, names)
@@ -68,16 +69,19 @@ class EventQuerySet(QuerySet[M, M]):
         uncaught = self._chain()  # type: ignore[attr-defined]
         uncaught._is_captured = True  # it calls update()
         listening = [] if self._is_captured else _relevant(self.model, "update", names)
-        if not listening or not all(one._is_pk_set() for one in objects):  # type: ignore[attr-defined]
-            return int(super(EventQuerySet, uncaught).bulk_update(objects, names, batch_size))
         self._for_write = True
+        if not listening or not all(one._is_pk_set() for one in objects):  # type: ignore[attr-defined]
+            forget(objects)
+            return int(super(EventQuerySet, uncaught).bulk_update(objects, names, batch_size))
         with transaction.atomic(using=self.db, savepoint=False):
             before: dict[Any, Values] = {}
-            for some in _chunks(objects):
+            for some in chunks(objects):
                 chosen = self.filter(pk__in=[one.pk for one in some])
-                found = _Rows(self.model, self.db, listening).select(chosen)
+                found = Rows(self.model, self.db, listening).select(chosen)
                 before.update({one.pk: found[one.pk] for one in some if one.pk in found})
             count = int(super(EventQuerySet, uncaught).bulk_update(objects, names, batch_size))
+            forget(one for one in objects if one.pk not in before)
+            self._remember([one for one in objects if one.pk in before], names)
             _record_updates(self.model, self.db, listening, before, names)
         return count
 
@@ -102,20 +106,23 @@ class EventQuerySet(QuerySet[M, M]):
         }
         creating = _relevant(self.model, "create")
         updating = _relevant(self.model, "update", update_fields or ()) if update_conflicts else []
+        self._for_write = True
+        if ignore_conflicts or update_conflicts:
+            forget(objects)
         if self._is_captured or not objects or not (creating or updating):
             return super().bulk_create(objects, **options)  # type: ignore[arg-type]
-        self._for_write = True
         if not (ignore_conflicts or update_conflicts):
             self._refuse_unknown_keys(objects)
             with transaction.atomic(using=self.db, savepoint=False):
                 created = super().bulk_create(objects, **options)  # type: ignore[arg-type]
+                self._remember(created)
                 _record(creating, created, "create", self.db)
             return created
-        matching = _Matching(self.model, self.db, unique_fields or ())
+        matching = Matching(self.model, self.db, unique_fields or ())
         with transaction.atomic(using=self.db, savepoint=False):
             existing = {row.pk: plain_values(row) for row in matching.rows(objects, lock=True)}
             created = super().bulk_create(objects, **options)  # type: ignore[arg-type]
-            for rows in _chunks(matching.rows(objects)):
+            for rows in chunks(matching.rows(objects)):
                 _record(creating, [row for row in rows if row.pk not in existing], "create", self.db)
             if updating:
                 names = _field_names(self.model, update_fields or ())
@@ -123,6 +130,12 @@ class EventQuerySet(QuerySet[M, M]):
         return created
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
+
+    def _remember(self, objects: Iterable[M], names: Collection[str] | None = None) -> None:
+        """Have ``objects`` compared with what was written here, when they are saved next."""
+        if any(attachment.publisher.changes for attachment in attachments_of(self.model)):
+            for one in objects:
+                remember_saved(one, self.db, names)
 
     def _refuse_unknown_keys(self, objects: Sequence[M]) -> None:
         if connections[self.db].features.can_return_rows_from_bulk_insert:
@@ -132,63 +145,6 @@ class EventQuerySet(QuerySet[M, M]):
                 f"{self.model._meta.label}: this database does not tell bulk_create() the keys of new rows. Set them,"
                 " save one by one, or wrap it in suppress()."
             )
-
-
-class _Rows:
-    """Rows that are about to be updated: their keys, and their values where changes are told."""
-
-    def __init__(self, model: type[Model], using: str, listening: Iterable[Attachment]) -> None:
-        self._model = model
-        self._using = using
-        self._needs_values = any(attachment.publisher.changes for attachment in listening)
-
-    def select(self, chosen: QuerySet[Any, Any]) -> dict[Any, Values]:
-        """The rows of ``chosen`` in the order of their keys, which is the same for all who lock them."""
-        keys = chosen.using(self._using).order_by().values("pk")
-        rows: QuerySet[Any, Any] = QuerySet(self._model).using(self._using).filter(pk__in=keys).order_by("pk")
-        if connections[self._using].features.has_select_for_update:
-            rows = rows.select_for_update()
-        if self._needs_values:
-            return {row.pk: plain_values(row) for row in rows.iterator(AT_A_TIME)}
-        return {key: {} for key in rows.values_list("pk", flat=True).iterator(AT_A_TIME)}
-
-
-class _Matching:
-    """The rows with the same values in ``unique_fields`` as some objects."""
-
-    def __init__(self, model: type[Model], using: str, unique_fields: Collection[str]) -> None:
-        if not unique_fields:
-            raise KeysUnknownError(
-                f"{model._meta.label}: bulk_create() that ignores or updates conflicts does not tell which rows it has"
-                " written. Name unique_fields, or wrap it in suppress()."
-            )
-        self._model = model
-        self._using = using
-        meta = model._meta
-        self._fields: list[Any] = [meta.pk if name == "pk" else meta.get_field(name) for name in unique_fields]
-
-    def rows(self, objects: Sequence[Model], *, lock: bool = False) -> Iterator[Model]:
-        """Those rows, in the order of ``objects``."""
-        for some in _chunks(objects):
-            found: QuerySet[Any, Any] = (
-                QuerySet(self._model).using(self._using).filter(reduce(or_, map(self._alike, some)))
-            )
-            if lock and connections[self._using].features.has_select_for_update:
-                found = found.order_by("pk").select_for_update()
-            places = {self._values(one): at for at, one in enumerate(some)}
-            # What the database takes for equal, such as other capitals, comes last.
-            yield from sorted(found, key=lambda row: places.get(self._values(row), len(some)))
-
-    def _alike(self, one: Model) -> Q:
-        values = {field.attname: getattr(one, field.attname) for field in self._fields}
-        if any(map(is_expression, values.values())):
-            raise KeysUnknownError(f"{self._model._meta.label}: unique_fields that hold expressions match nothing.")
-        if None in values.values():
-            return Q(pk__in=[])  # NULL is like nothing
-        return Q(**values)
-
-    def _values(self, one: Model) -> tuple[Any, ...]:
-        return tuple(field.to_python(getattr(one, field.attname)) for field in self._fields)
 
 
 def _relevant(model: type[Model], action: str, names: Iterable[str] | None = None) -> list[Attachment]:
@@ -214,6 +170,12 @@ def _field_names(model: type[Model], names: Iterable[str]) -> list[str]:
     return [known.get(name, name) for name in names]
 
 
+def _key_names(model: type[Model]) -> set[str]:
+    """What an update may call a part of the primary key of ``model`` or of its parents."""
+    keys = [*model._meta.pk_fields, *(field for field in model._meta.concrete_fields if field.primary_key)]
+    return {"pk", *(name for field in keys for name in (field.name, field.attname))}
+
+
 def _record_updates(
     model: type[Model],
     using: str,
@@ -222,7 +184,7 @@ def _record_updates(
     names: Collection[str],
 ) -> None:
     """Publish updates of the rows ``before`` in their order, with the values that they have now."""
-    for keys in _chunks(list(before)):
+    for keys in chunks(list(before)):
         rows: dict[Any, Any] = QuerySet(model).using(using).in_bulk(keys)
         found = [rows[key] for key in keys if key in rows]
         for attachment in listening:
@@ -238,14 +200,5 @@ def _record_updates(
 
 def _record(listening: Iterable[Attachment], rows: Sequence[Model], action: str, using: str) -> None:
     for attachment in listening:
-        for some in _chunks(rows):
+        for some in chunks(rows):
             attachment.record(some, action, using)
-
-
-T = TypeVar("T")
-
-
-def _chunks(items: Iterable[T]) -> Iterator[list[T]]:
-    remaining = iter(items)
-    while some := list(islice(remaining, AT_A_TIME)):
-        yield some

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator
+from traceback import walk_stack
 from typing import TYPE_CHECKING, Any
 
+from django.core.serializers.base import DeserializedObject
 from django.db.models import ManyToManyField, Model, QuerySet
 from django.db.models.signals import m2m_changed
 
 from stream_events.publishing.model_events import json_key
+from stream_events.publishing.stash import stash_of
 
 if TYPE_CHECKING:
     from stream_events.publishing.attachment import Attachment
 
 ACTIONS = ("m2m_add", "m2m_remove", "m2m_clear")
 
-_STASH = "stream_events_links"  # the attribute of an instance's _state, between the two signals of a removal
+_DESERIALIZED = DeserializedObject.save.__code__
 
 Links = set[tuple[Any, Any]]  # key of the object that has the field, key of the related one
 
@@ -39,45 +43,67 @@ class Relation:
     ) -> None:
         moment, _, verb = action.partition("_")
         action = f"m2m_{verb}"
-        if action not in self.attachment.publisher.actions or self.attachment.publisher.is_silent():
+        publisher = self.attachment.publisher
+        if action not in publisher.actions or publisher.is_silent() or _is_fixture(instance):
             return
         using, is_reverse = details["using"], details["reverse"]
+        owner = None if is_reverse else instance
         if action == "m2m_add":
             if moment == "post" and pk_set:
-                pairs = ((key, instance.pk) if is_reverse else (instance.pk, key) for key in pk_set)
-                self._record(action, set(pairs), instance, using)
+                self._record(action, self._added(sender, instance, pk_set, using, is_reverse), owner, using)
             return
         # A manager that filters removes less than it was told to: what is gone is what was there and is not any more.
         links = self._links(sender, instance, pk_set, using, is_reverse)
-        stash: dict[Any, Links] = instance._state.__dict__.setdefault(_STASH, {})
         if moment == "pre":
-            stash[self] = links
+            stash_of(instance)[self] = links
         else:
-            self._record(action, stash.pop(self, set()) - links, instance, using)
+            self._record(action, stash_of(instance).pop(self, set()) - links, owner, using)
+
+    def _added(
+        self, through: type[Model], instance: Model, keys: Iterable[Any], using: str, is_reverse: bool
+    ) -> Links:
+        names = self.field.m2m_field_name(), self.field.m2m_reverse_field_name()
+        fields: list[Any] = [through._meta.get_field(name) for name in names]
+        if not all(field.target_field.primary_key for field in fields):
+            return self._links(through, instance, keys, using, is_reverse)  # these keys are others
+        key = getattr(instance, fields[is_reverse].target_field.attname)
+        return {(other, key) if is_reverse else (key, other) for other in keys}
 
     def _links(
         self, through: type[Model], instance: Model, keys: Iterable[Any] | None, using: str, is_reverse: bool
     ) -> Links:
         own, other = self.field.m2m_field_name(), self.field.m2m_reverse_field_name()
         near, far = (other, own) if is_reverse else (own, other)
-        conditions: dict[str, Any] = {near: instance.pk}
+        conditions: dict[str, Any] = {near: instance}
         if keys is not None:
             conditions[f"{far}__in"] = keys
         rows: QuerySet[Any, Any] = QuerySet(through).using(using).filter(**conditions)
         return set(rows.values_list(f"{own}__pk", f"{other}__pk"))
 
-    def _record(self, action: str, links: Links, instance: Model, using: str) -> None:
+    def _record(self, action: str, links: Links, owner: Model | None, using: str) -> None:
+        if self.field.remote_field.symmetrical:  # both have the field, and in both it has changed
+            links = links | {(other, key) for key, other in links}
         related: dict[Any, list[Any]] = {}
-        for key, other in sorted(links, key=repr):
+        for key, other in links:
             related.setdefault(key, []).append(other)
-        for owner in self._owners(related, instance, using):
-            keys = sorted(related[owner.pk])
-            data = {"field": self.field.name, "ids": [json_key(key) for key in keys]}
-            self.attachment.record([owner], action, using, data=data)
+        for key, one in self._owners(related, owner, using):
+            data = {"field": self.field.name, "ids": [json_key(other) for other in sorted(related[key])]}
+            self.attachment.record([one], action, using, data=data)
 
-    def _owners(self, related: Mapping[Any, Any], instance: Model, using: str) -> Iterable[Model]:
+    def _owners(self, keys: Iterable[Any], owner: Model | None, using: str) -> Iterator[tuple[Any, Model]]:
+        """The objects with ``keys``; ``owner`` may be one of them."""
         model = self.attachment.model
-        if isinstance(instance, model) and instance.pk in related and len(related) == 1:
-            return [instance]
-        rows: QuerySet[Any, Any] = QuerySet(model).using(using).filter(pk__in=related).order_by("pk")
-        return list(rows) if related else []
+        attribute = model._meta.pk.attname
+        missing = set(keys)
+        if isinstance(owner, model) and (key := getattr(owner, attribute)) in missing:
+            missing.remove(key)
+            yield key, owner
+        if missing:
+            rows: QuerySet[Any, Any] = QuerySet(model).using(using).filter(pk__in=missing).order_by("pk")
+            yield from ((row.pk, row) for row in rows)
+
+
+def _is_fixture(instance: Model) -> bool:
+    """Whether ``instance`` is being loaded from a fixture, which Django tells of its row but not of its relations."""
+    frames = (frame for frame, _ in walk_stack(sys._getframe(1)))
+    return any(frame.f_code is _DESERIALIZED and frame.f_locals["self"].object is instance for frame in frames)

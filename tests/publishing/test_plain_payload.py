@@ -84,7 +84,6 @@ def test_an_action_may_hold_anything():
         {"pk": None},
         {"pk": "1"},
     ],
-    ids=str,
 )
 def test_values_that_a_field_would_convert_or_that_are_none_go_the_long_way(values):
     assert PlainPayload(Order, "update", ORDINARY).write(Order(**{"pk": 1, "number": "A1", **values})) is None

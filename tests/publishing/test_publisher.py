@@ -1,15 +1,20 @@
 """The publisher as an object: verbs of one's own, and appending by hand."""
 
+import asyncio
+import contextlib
 import json
 import uuid
 
 import pytest
 import redis
+from asgiref.sync import async_to_sync
 from django.db import transaction
 
 from stream_events import StreamPublisher
 from stream_events.exceptions import ConfigurationError, EventEncodeError
-from tests.shop.models import Order, Quiet, Restaurant
+from stream_events.models import OutboxEvent
+from stream_events.publishing.relay import Relay
+from tests.shop.models import Coordinate, Order, Quiet, Restaurant
 
 ORDER = {"obj_id": 1, "obj_type": "shop.order", "action": "create"}
 
@@ -19,7 +24,7 @@ def publisher(server):
     return StreamPublisher("orders")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
 class TestPublish:
     def test_publishes_a_verb_of_ones_own_with_the_declared_fields(self, entries):
         order = Order.objects.create(number="A1")
@@ -56,6 +61,57 @@ class TestPublish:
     def test_an_unsaved_instance_is_refused(self, server):
         with pytest.raises(ValueError, match="save it"):
             Order(number="A1").events.publish("paid")
+
+    def test_an_instance_with_half_a_key_is_refused(self, server):
+        with pytest.raises(ValueError, match="save it"):
+            Coordinate(x=1).events.publish("seen")
+
+    def test_what_is_rolled_back_is_not_published(self, entries):
+        order = Order.objects.create(number="A1")
+        with transaction.atomic():
+            order.events.publish("paid")
+            transaction.set_rollback(True)
+        assert len(entries("orders")) == 1
+
+    def test_goes_with_the_transaction_of_the_instances_database(self, entries):
+        order = Order.objects.using("other").create(number="A1")
+        with transaction.atomic(using="other"):
+            order.events.publish("paid")
+            assert len(entries("orders")) == 1
+        assert len(entries("orders")) == 2
+
+    def test_goes_with_the_transaction_that_is_named(self, entries):
+        order = Order.objects.create(number="A1")
+        with transaction.atomic(using="other"):
+            order.events.publish("paid", using="other", data={})
+            assert len(entries("orders")) == 1
+        assert entries("orders")[1]["data"] == {}
+
+    @pytest.mark.parametrize("in_transaction", [False, True])
+    def test_through_the_outbox(self, entries, in_transaction):
+        publisher = StreamPublisher("audit", via="outbox")
+        quiet = Quiet.objects.create(name="q")
+        with transaction.atomic() if in_transaction else contextlib.nullcontext():
+            publisher.publish(quiet, "seen", data={"by": "ada"})
+            assert OutboxEvent.objects.get().type == "seen"
+        Relay("default").run()
+        assert entries("audit")[0]["data"] == {"by": "ada"}
+
+    def test_through_the_outbox_is_rolled_back_with_the_rest(self, server):
+        publisher = StreamPublisher("audit", via="outbox")
+        with transaction.atomic():
+            publisher.publish(Quiet.objects.create(name="q"), "seen")
+            transaction.set_rollback(True)
+        assert not OutboxEvent.objects.exists()
+
+    def test_reads_what_the_instance_does_not_hold(self, entries):
+        Order.objects.create(number="A1")
+        Order.objects.only("id").get().events.publish("paid")
+        assert entries("orders")[1]["data"]["number"] == "A1"
+
+    def test_does_not_wait_for_a_row_that_is_not_there(self, entries):
+        Order(pk=5, number="A1").events.publish("seen")
+        assert entries("orders")[0]["data"]["number"] == "A1"
 
     def test_an_action_has_a_name(self, server):
         with pytest.raises(ValueError, match="action"):
@@ -96,6 +152,30 @@ class TestAdd:
         server.set("t:orders", "no stream")
         with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
             publisher.add(ORDER)
+
+
+class TestAwaited:
+    def test_aadd_is_add(self, publisher, entries):
+        entry_id, obj_id = async_to_sync(publisher.aadd)({"id": 5}, id_key="id")
+        assert (list(publisher.get_list()), obj_id) == ([entry_id], 5)
+
+    def test_aadd_raises_or_logs_as_add_does(self, publisher, caplog):
+        with pytest.raises(EventEncodeError):
+            async_to_sync(publisher.aadd)({"obj_id": object()})
+        assert async_to_sync(publisher.aadd)({"obj_id": 2, "x": object()}, raise_error=False) == (None, 2)
+
+    def test_abatch_add_is_batch_add(self, publisher, entries):
+        entry_ids, failed = async_to_sync(publisher.abatch_add)(
+            iter([{"n": 1}, {"n": 2, "bad": object()}]), id_key="n"
+        )
+        assert (list(publisher.get_list()), failed) == (entry_ids, [2])
+
+    def test_several_at_a_time(self, publisher, entries):
+        async def add():
+            await asyncio.gather(*(publisher.aadd({"obj_id": number}) for number in range(20)))
+
+        async_to_sync(add)()
+        assert sorted(event["obj_id"] for event in entries("orders")) == list(range(20))
 
 
 class TestBatchAdd:

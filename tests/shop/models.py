@@ -5,6 +5,7 @@ import uuid
 from django.db import models
 
 from stream_events import StreamPublisher
+from tests.shop import wares  # noqa: F401 - more models of this app
 
 
 class Customer(models.Model):
