@@ -38,8 +38,8 @@ def send_what_waits(**_: Any) -> None:
             while relay.run_once() and time.monotonic() - began < LONGEST:
                 pass
         except Error as error:
+            connections[alias].close()  # a new one may work
             _left_alone[alias] = time.monotonic() + _pause(alias)
-            connections[alias].close()
             logger.info("outbox_unusable database=%s error=%r", alias, explain(error))
         except (redis.RedisError, OSError, NotDurableError) as error:
             logger.debug("outbox_waits database=%s error=%r", alias, explain(error))

@@ -244,16 +244,25 @@ class Workers:
         }
 
     def start(self, *arguments, **environment):
+        return self.spawn("django", "runconsumer", "orders", "billing", "--no-reload", *arguments, **environment)
+
+    def spawn(self, module, *arguments, stdout=None, **environment):
+        """Start ``python -m module``; it has an input, which is closed when it is told to end."""
         with open(self.log, "ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "django", "runconsumer", "orders", "billing", "--no-reload", *arguments],
+                [sys.executable, "-m", module, *arguments],
                 cwd=ROOT,
                 env={**self.environment, **environment},
-                stdout=log,
+                stdin=subprocess.PIPE,
+                stdout=stdout or log,
                 stderr=log,
             )
         self.processes.append(process)
         return process
+
+    def use(self, **settings):
+        """Change ``STREAM_EVENTS`` of the processes to come."""
+        self.environment["STREAM_EVENTS"] = json.dumps({**json.loads(self.environment["STREAM_EVENTS"]), **settings})
 
     def django(self, *arguments):
         subprocess.run([sys.executable, "-m", "django", *arguments], cwd=ROOT, env=self.environment, check=True)
@@ -278,6 +287,9 @@ class Workers:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream:
+                    stream.close()
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import os
 import environ
 
 SECRET_KEY = "tests"
+ALLOWED_HOSTS = ["127.0.0.1"]
+ROOT_URLCONF = "tests.faults.web"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["django.contrib.contenttypes", "stream_events", "tests.faults"]

@@ -74,9 +74,7 @@ def test_a_second_signal_ends_the_process_at_once(real, workers):
 
 
 def test_a_handler_that_runs_at_the_end_of_the_shutdown_timeout_is_left_to_others(real, workers, configure):
-    workers.environment["STREAM_EVENTS"] = workers.environment["STREAM_EVENTS"].replace(
-        '"BLOCK"', '"SHUTDOWN_TIMEOUT": 0.5, "BLOCK"'
-    )
+    workers.use(SHUTDOWN_TIMEOUT=0.5)
     publish(1, 2)
     process = workers.start(HANDLER="endless", POISON="1")
     wait_for(workers.handled, "the event")
@@ -147,7 +145,7 @@ def test_an_entry_that_ends_the_process_each_time_becomes_one_dead_letter(real, 
 
 def test_a_supervisor_starts_what_crashed_and_passes_its_signals_on(real, workers):
     # No other worker adopts the deadly entry before the end, and crashes as well.
-    workers.environment["STREAM_EVENTS"] = workers.environment["STREAM_EVENTS"].replace('"LEASE": 1.5', '"LEASE": 60')
+    workers.use(LEASE=60)
     parent = workers.start("--workers", "2", HANDLER="deadly", POISON="1")
     wait_for(lambda: workers.output().count("Consuming.") == 2, "two workers")
     publish(1)
