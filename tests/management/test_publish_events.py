@@ -102,6 +102,7 @@ def test_killed_it_goes_on_after_the_last_chunk(project, place, published, tmp_p
     assert not state.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_it_says_how_to_continue(project, place, published, number):
     place(20)
@@ -117,6 +118,7 @@ def test_stopped_it_says_how_to_continue(project, place, published, number):
     assert published() == list(range(1, 21))
 
 
+@pytest.mark.slow
 def test_a_stop_is_obeyed_in_the_longest_pause(project, place, published):
     place(2)
     process = start_slowly(project, published, "--rate", "0.001")
@@ -126,6 +128,7 @@ def test_a_stop_is_obeyed_in_the_longest_pause(project, place, published):
     assert "1 published. Continue with:" in output
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(project, place, published, tmp_path):
     place(2)
     sleepy = (
@@ -157,6 +160,7 @@ def test_with_a_state_the_same_command_continues(project, place, published, tmp_
     assert continuation(output) == ["shop.Order", "--rate", "20", *options]
 
 
+@pytest.mark.slow
 def test_the_state_of_another_run_is_refused(project, place, published, tmp_path):
     place(1)
     state = tmp_path / "state.json"
@@ -206,6 +210,7 @@ def test_without_its_table_it_says_what_the_database_says(project, tmp_path):
         assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_it_refuses_to_publish_nothing_when_publishing_is_off(project, place, tmp_path):
     place(1)
     change_settings(project, tmp_path, "STREAM_EVENTS = {**STREAM_EVENTS, 'ENABLED': False}")
@@ -236,6 +241,7 @@ def test_what_cannot_be_meant_exits_2(project, arguments, reason):
     assert reason in output
 
 
+@pytest.mark.slow
 class TestProgress:
     def test_a_terminal_shows_a_bar(self, project, place):
         place(4)

@@ -115,6 +115,7 @@ def test_sends_what_comes_and_ends_well_when_it_is_told_to(project, relay):
     assert left(project) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_well_while_redis_is_away(project, relay, real, number):
     running = relay()
@@ -126,6 +127,7 @@ def test_it_ends_well_while_redis_is_away(project, relay, real, number):
     assert left(project) == 1
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(project, relay, real):
     write(project, "[1]")
     real.pause()
@@ -137,6 +139,7 @@ def test_a_second_signal_ends_it_at_once(project, relay, real):
     assert left(project) == 1
 
 
+@pytest.mark.slow
 def test_a_restart_of_redis_is_waited_for_visibly(project, relay, real):
     running = relay()
     write(project, "[1]")
@@ -165,6 +168,7 @@ def test_what_a_killed_one_leaves_another_sends(project, relay, real):
     assert keys(real.client) == list(range(5000))
 
 
+@pytest.mark.slow
 def test_two_at_once_send_everything_once_and_in_order(project, relay, real):
     relays = [relay(), relay()]
     write(project, "range(3000)")

@@ -38,6 +38,7 @@ def set_durability(settings, **wanted):
     settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, **wanted}
 
 
+@pytest.mark.slow
 class TestReplicas:
     @pytest.fixture(autouse=True)
     def _wanted(self, real, replica, settings):

@@ -70,6 +70,7 @@ def test_redis_that_is_away_is_no_error(real, keys, caplog):
     assert keys() == [1]
 
 
+@pytest.mark.slow
 def test_what_is_not_durable_stays_and_is_no_error(settings, keys):
     let_wait(1, alias="first")
     before = settings.STREAM_EVENTS
@@ -95,6 +96,7 @@ def test_a_missing_table_keeps_no_other_database_waiting_and_is_not_asked_each_t
     assert len(queries) == 0
 
 
+@pytest.mark.slow
 def test_a_database_that_was_locked_is_asked_again_soon(keys):
     let_wait(1, alias="first")
     other = connections.create_connection("first")
