@@ -29,7 +29,7 @@ from stream_events.publishing.entries import NewEntry, make_entry
 from stream_events.publishing.model_events import object_payload, touched
 from stream_events.publishing.outbox import write_outbox
 from stream_events.publishing.plain_payload import PlainPayload
-from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
+from stream_events.publishing.relations import M2M_ACTIONS
 from stream_events.publishing.rewriting import write_coalesced
 from stream_events.publishing.stash import stash_of
 

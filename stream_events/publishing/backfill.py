@@ -12,7 +12,6 @@ from django.db.models import Model, QuerySet
 from stream_events.connections import relaying_line
 from stream_events.exceptions import EventEncodeError
 from stream_events.publishing.appending import append_in_order
-from stream_events.publishing.attachment import Attachment
 from stream_events.publishing.bookmark import Bookmark
 from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.selection import Selection
@@ -134,9 +133,6 @@ class Backfill:
         return str(self._selection.model._meta.pk.value_to_string(instance))
 
     def _entry(self, instance: Model) -> NewEntry | None:
-        return _make_entry(self._selection.attachment, instance, self._action, self._selection.using)
-
-
-def _make_entry(attachment: Attachment, instance: Model, action: str, using: str) -> NewEntry | None:
-    """What a save would publish of ``instance``, but as ``action``; None when the publisher does not want it."""
-    return next(iter(attachment.make_entries([instance], action, using)), None)
+        """What a save would publish of ``instance``, but as the action; None when the publisher does not want it."""
+        made = self._selection.attachment.make_entries([instance], self._action, self._selection.using)
+        return next(iter(made), None)

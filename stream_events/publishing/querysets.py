@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 
 from stream_events.exceptions import KeysUnknownError
 from stream_events.publishing.attachment import Attachment
-from stream_events.publishing.changes import Change, Values, find_change, forget, plain_values, remember_saved
+from stream_events.publishing.changes import Change, Values, find_change, forget, held_values, remember_saved
 from stream_events.publishing.coverage import attachments_of
 from stream_events.publishing.model_events import touched
 from stream_events.publishing.rows import Matching, Rows, chunks
@@ -120,7 +120,7 @@ class EventQuerySet(QuerySet[M, M]):
             return created
         matching = Matching(self.model, self.db, unique_fields or ())
         with transaction.atomic(using=self.db, savepoint=False):
-            existing = {row.pk: plain_values(row) for row in matching.rows(objects, lock=True)}
+            existing = {row.pk: held_values(row) for row in matching.rows(objects, lock=True)}
             created = super().bulk_create(objects, **options)  # type: ignore[arg-type]
             for rows in chunks(matching.rows(objects)):
                 _record(creating, [row for row in rows if row.pk not in existing], "create", self.db)

@@ -13,7 +13,7 @@ from django.db.models import Model, Q, QuerySet
 
 from stream_events.exceptions import KeysUnknownError
 from stream_events.publishing.attachment import Attachment
-from stream_events.publishing.changes import Values, plain_values
+from stream_events.publishing.changes import Values, held_values
 from stream_events.publishing.model_events import is_expression
 
 AT_A_TIME = 500  # rows that are read at once
@@ -36,7 +36,7 @@ class Rows:
         if connections[self._using].features.has_select_for_update:
             rows = rows.select_for_update()
         if self._needs_values:
-            return {row.pk: plain_values(row) for row in rows.iterator(AT_A_TIME)}
+            return {row.pk: held_values(row) for row in rows.iterator(AT_A_TIME)}
         nothing: Values = {}
         return {key: nothing for key in rows.values_list("pk", flat=True).iterator(AT_A_TIME)}  # noqa: C420 - it reads
 
