@@ -36,9 +36,9 @@ class Backfill:
         self.published = 0
         self.skipped = 0  # rows that the publisher does not want
         self.finished = False
-        self.stopping = False
         self.last = after  # the key of the last row that is done with
         self.unfit: str | None = None  # the key of the row that no event can be made of
+        self._stopping = False
         self._selection = selection
         self._action = action
         self._bookmark = bookmark
@@ -49,7 +49,7 @@ class Backfill:
 
     def stop(self) -> None:
         """End after the chunk that is in hand. Touches no lock: a signal handler may call it."""
-        self.stopping = True
+        self._stopping = True
 
     def count(self) -> int:
         """How many rows there are to do."""
@@ -72,8 +72,8 @@ class Backfill:
         throttle = Throttle(rate)
         size, rows = throttle.chunk(chunk), self._rows
         while not self.finished:
-            throttle.wait(lambda: self.stopping)
-            if self.stopping:
+            throttle.wait(lambda: self._stopping)
+            if self._stopping:
                 return
             # Read as late as possible, so that few writes come between a row and its event.
             instances = list(rows[:size])
