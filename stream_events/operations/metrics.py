@@ -11,13 +11,12 @@ from django.db import connections
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.backlog import Backlog, outbox_backlogs
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import OUTCOMES, outcomes
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 HOST = "127.0.0.1"
-OUTCOMES = ("published", "spilled", "lost", "rejected")
 
 
 class Metrics:
@@ -98,5 +97,5 @@ def _families(backlogs: list[Backlog]) -> Iterator[Metric]:
         labels=["outcome"],
     )
     for outcome in OUTCOMES:
-        counts.add_metric([outcome], published[outcome])
+        counts.add_metric([outcome], outcomes[outcome])
     yield from (events, age, counts)

@@ -11,7 +11,7 @@ from stream_events.conf import get_settings
 from stream_events.connections import explain
 from stream_events.publishing.appending import append_in_order
 from stream_events.publishing.coalescing import coalesced
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.spill import backlog, spill
 
@@ -35,7 +35,7 @@ def send(entries: Sequence[NewEntry], using: str) -> None:
     except BaseException as error:  # noqa: BLE001 - the rows are committed: nothing may break the caller, or be lost
         failed = [(entry, error) for entry in direct]
         interrupted = None if isinstance(error, Exception) else error
-    published.add("published", len(direct) - len(failed))
+    outcomes.add("published", len(direct) - len(failed))
     if behind:
         known = {id(entry) for entry, _ in failed}
         failed = [
@@ -57,7 +57,7 @@ def _dispose(failed: Failed, using: str) -> None:
             return
         except Error as error:
             logger.error("events_not_spilled database=%s error=%r: run migrate?", using, explain(error))
-    published.add("lost", len(failed))
+    outcomes.add("lost", len(failed))
     for entry, reason in failed:
         logger.error(
             "event_not_published stream=%s event=%r event_id=%s error=%r",

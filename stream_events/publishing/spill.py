@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from django.db import router
 
 from stream_events.locks import ForkSafeLock
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.outbox import outbox_rows, write_outbox
 from stream_events.publishing.recovery import recovery
@@ -82,6 +82,6 @@ def spill(entries: Sequence[NewEntry], using: str, reason: str) -> None:
     write_outbox(entries, alias)
     streams = {entry.stream for entry in entries}
     backlog.add(alias, streams)
-    published.add("spilled", len(entries))
+    outcomes.add("spilled", len(entries))
     logger.warning("events_spilled streams=%s count=%s reason=%r", ",".join(sorted(streams)), len(entries), reason)
     recovery.start()
