@@ -13,7 +13,7 @@ from stream_events.publishing.appending import append_in_order
 from stream_events.publishing.coalescing import coalesced
 from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry
-from stream_events.publishing.spill import backlog, spill
+from stream_events.publishing.spill import spill, spilled
 
 logger = logging.getLogger("stream_events")
 
@@ -26,7 +26,7 @@ def send(entries: Sequence[NewEntry], using: str) -> None:
     What Redis does not take is spilled to the outbox, logged, or raised, as ``ON_FAILURE`` says.
     """
     entries = coalesced(entries)
-    behind = backlog.streams(using) if backlog and get_settings().on_failure == "outbox" else None
+    behind = spilled.streams(using) if spilled and get_settings().on_failure == "outbox" else None
     direct = [entry for entry in entries if entry.stream not in behind] if behind else entries
     failed: Failed = []
     interrupted: BaseException | None = None

@@ -13,7 +13,7 @@ from stream_events.publishing.breaker import breaker
 from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import make_entry
 from stream_events.publishing.outbox import write_outbox
-from stream_events.publishing.spill import backlog
+from stream_events.publishing.spill import spilled
 from tests.conftest import wait_for
 from tests.faults.proxy import Proxy
 from tests.outboxes import TABLE
@@ -30,7 +30,7 @@ def waiting(using="default"):
 
 
 def wait_until_sent():
-    wait_for(lambda: not backlog, "an empty backlog")
+    wait_for(lambda: not spilled, "the sending of what was spilled")
     assert waiting("default") == waiting("other") == []
 
 
