@@ -39,12 +39,15 @@ class Metrics:
 
 
 @contextmanager
-def serve(port: int) -> Iterator[None]:
-    """Answer Prometheus at ``port`` of 127.0.0.1 while the block runs.
+def serve(port: int | None) -> Iterator[None]:
+    """Answer Prometheus at ``port`` of 127.0.0.1 while the block runs; None is no port, and nobody is answered.
 
     What the project has in prometheus_client's default registry is part of the answer. Raises
     ``ConfigurationError`` when the port cannot be had, or the extra is not installed.
     """
+    if port is None:
+        yield
+        return
     metrics = Metrics()
     from prometheus_client import REGISTRY, start_http_server  # an extra, which not everybody has
 
