@@ -13,7 +13,7 @@ from stream_events.publishing.attachment import Attachment
 from stream_events.publishing.changes import Change, Values, find_change, forget, held_values, remember_saved
 from stream_events.publishing.coverage import attachments_of
 from stream_events.publishing.model_events import touched
-from stream_events.publishing.rows import Matching, Rows, chunks
+from stream_events.publishing.rows import Matching, chunks, lock_rows
 
 ATTEMPTS = 5  # at an update into which other transactions bring new rows
 
@@ -51,7 +51,7 @@ class EventQuerySet(QuerySet[M, M]):
         self._for_write = True
         for _ in range(ATTEMPTS):
             with transaction.atomic(using=self.db):
-                before = Rows(self.model, self.db, listening).select(self)
+                before = lock_rows(self, self.db, listening)
                 count = super().update(**kwargs)
                 if count == len(before):
                     _record_updates(self.model, self.db, listening, before, names)
@@ -77,7 +77,7 @@ class EventQuerySet(QuerySet[M, M]):
             before: dict[Any, Values] = {}
             for some in chunks(objects):
                 chosen = self.filter(pk__in=[one.pk for one in some])
-                found = Rows(self.model, self.db, listening).select(chosen)
+                found = lock_rows(chosen, self.db, listening)
                 before.update({one.pk: found[one.pk] for one in some if one.pk in found})
             count = int(super(EventQuerySet, uncaught).bulk_update(objects, names, batch_size))
             forget(one for one in objects if one.pk not in before)
