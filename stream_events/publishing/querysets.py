@@ -112,12 +112,7 @@ class EventQuerySet(QuerySet[M, M]):
         if self._is_captured or not objects or not (creating or updating):
             return super().bulk_create(objects, **options)  # type: ignore[arg-type]
         if not (ignore_conflicts or update_conflicts):
-            self._refuse_unknown_keys(objects)
-            with transaction.atomic(using=self.db, savepoint=False):
-                created = super().bulk_create(objects, **options)  # type: ignore[arg-type]
-                self._remember(created)
-                _record(creating, created, "create", self.db)
-            return created
+            return self._create(objects, creating, options)
         matching = Matching(self.model, self.db, unique_fields or ())
         with transaction.atomic(using=self.db, savepoint=False):
             existing = {row.pk: held_values(row) for row in matching.rows(objects, lock=True)}
@@ -130,6 +125,15 @@ class EventQuerySet(QuerySet[M, M]):
         return created
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
+
+    def _create(self, objects: Sequence[M], listening: Iterable[Attachment], options: Mapping[str, Any]) -> list[M]:
+        """As ``bulk_create``, where every one of ``objects`` becomes a new row."""
+        self._refuse_unknown_keys(objects)
+        with transaction.atomic(using=self.db, savepoint=False):
+            created = super().bulk_create(objects, **options)
+            self._remember(created)
+            _record(listening, created, "create", self.db)
+        return created
 
     def _remember(self, objects: Iterable[M], names: Collection[str] | None = None) -> None:
         """Have ``objects`` compared with what was written here, when they are saved next."""
