@@ -1,4 +1,4 @@
-"""Publishers and the models whose signals they listen to."""
+"""What a publisher tells of one model: it hears the signals, and makes and hands over the entries."""
 
 from __future__ import annotations
 
