@@ -1,4 +1,4 @@
-"""Every error that this package raises on its own account, and the two that handlers raise."""
+"""Every error and warning that this package raises on its own account, and the two errors that handlers raise."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EmbeddedServerDownError(EmbeddedServerError):
 
 
 class EventEncodeError(StreamEventsError, ValueError):
-    """An event holds a value that JSON cannot carry."""
+    """No entry can be made of an event: JSON cannot carry a value, a field refuses it, or it is too large."""
 
 
 class EventDecodeError(StreamEventsError, ValueError):
@@ -46,7 +46,7 @@ class SelectionError(StreamEventsError, ValueError):
 
 
 class NotDurableError(StreamEventsError):
-    """Redis took the entries, but too few replicas or append-only files confirmed them in time."""
+    """Too few replicas or append-only files have confirmed what is published, or can confirm anything."""
 
 
 class UnpublishedWriteWarning(RuntimeWarning):

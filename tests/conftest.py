@@ -16,7 +16,7 @@ from django.test.utils import setup_databases, teardown_databases
 from stream_events.embedded import EmbeddedServer
 from stream_events.publishing.breaker import breaker
 from stream_events.publishing.recovery import recovery
-from stream_events.publishing.spill import backlog
+from stream_events.publishing.spill import spilled
 from stream_events.registry import handlers
 
 ROOT = Path(__file__).parent.parent
@@ -162,11 +162,11 @@ def project(tmp_path, _migrated):
 
 @pytest.fixture(autouse=True)
 def _what_failed_is_forgotten():
-    """Leaves no open breaker, no backlog and no thread of the recovery to the next test."""
+    """Leaves no open breaker, nothing spilled and no thread of the recovery to the next test."""
     yield
 
     def is_over():
-        backlog._streams.clear()
+        spilled._streams.clear()
         breaker._reset()
         return recovery._process != os.getpid()
 

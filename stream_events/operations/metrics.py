@@ -11,13 +11,12 @@ from django.db import connections
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.backlog import Backlog, outbox_backlogs
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import OUTCOMES, outcomes
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 HOST = "127.0.0.1"
-OUTCOMES = ("published", "spilled", "lost", "rejected")
 
 
 class Metrics:
@@ -40,12 +39,15 @@ class Metrics:
 
 
 @contextmanager
-def serve(port: int) -> Iterator[None]:
-    """Answer Prometheus at ``port`` of 127.0.0.1 while the block runs.
+def serve(port: int | None) -> Iterator[None]:
+    """Answer Prometheus at ``port`` of 127.0.0.1 while the block runs; None is no port, and nobody is answered.
 
     What the project has in prometheus_client's default registry is part of the answer. Raises
     ``ConfigurationError`` when the port cannot be had, or the extra is not installed.
     """
+    if port is None:
+        yield
+        return
     metrics = Metrics()
     from prometheus_client import REGISTRY, start_http_server  # an extra, which not everybody has
 
@@ -98,5 +100,5 @@ def _families(backlogs: list[Backlog]) -> Iterator[Metric]:
         labels=["outcome"],
     )
     for outcome in OUTCOMES:
-        counts.add_metric([outcome], published[outcome])
+        counts.add_metric([outcome], outcomes[outcome])
     yield from (events, age, counts)

@@ -6,18 +6,21 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import redis
 from asgiref.sync import sync_to_async
 
 from stream_events.conf import get_settings
 from stream_events.connections import explain, publishing_client
 from stream_events.events import PAYLOAD, decode_payload
-from stream_events.exceptions import EventDecodeError, EventEncodeError
+from stream_events.exceptions import EventDecodeError, EventEncodeError, StreamEventsError
 from stream_events.keys import stream_key
 from stream_events.publishing.appending import append
-from stream_events.publishing.entries import FAILURES, NewEntry, make_entry
+from stream_events.publishing.entries import NewEntry, make_entry
 from stream_events.publishing.suppression import is_suppressed
 
 logger = logging.getLogger("stream_events")
+
+_FAILURES = (redis.RedisError, OSError, StreamEventsError)  # what can come of encoding and sending an entry
 
 
 class Appender:
@@ -31,8 +34,8 @@ class Appender:
         """Append ``payload`` now, outside any transaction; returns (entry id, the value under ``id_key``).
 
         With ``raise_error=False`` a failure is logged and gives the entry id None. Otherwise raises
-        ``EventEncodeError``, or what the Redis client raised. Where the stream is suppressed nothing is sent, and the
-        entry id is None.
+        ``EventEncodeError``, ``NotDurableError``, or what the Redis client raised. Where the stream is suppressed nothing
+        is sent, and the entry id is None.
         """
         obj_id = payload.get(id_key)
         if is_suppressed(self.stream):
@@ -41,7 +44,7 @@ class Appender:
             reply = append([make_entry(self.stream, payload)])[0]
             if not isinstance(reply, str):
                 raise reply
-        except FAILURES as error:
+        except _FAILURES as error:
             if raise_error:
                 raise
             self._log_failure(obj_id, error)
@@ -75,7 +78,7 @@ class Appender:
         replies: Sequence[str | Exception]
         try:
             replies = append([entry for _, entry in ready]) if ready else []
-        except FAILURES as error:
+        except _FAILURES as error:
             replies = [error] * len(ready)
         added = []
         for (obj_id, _), reply in zip(ready, replies, strict=True):

@@ -20,6 +20,8 @@ from stream_events.publishing.recovery import recovery
 AT_A_TIME = 500  # entries in one script, which no other client can interrupt
 LONGEST_WAIT = 2000  # milliseconds; replicas tell of their files every second
 
+_SETTINGS = {"WAIT": "WAIT_REPLICAS", "WAITAOF": "WAIT_AOF"}  # which want these commands
+
 _IN_ORDER = (Path(__file__).parent / "append.lua").read_text()
 
 recovery.add(breaker.probe)
@@ -145,8 +147,11 @@ def _waits(settings: Settings, patience: float) -> list[list[Any]]:
 
 def _check(wait: list[Any], reply: Any) -> None:
     if isinstance(reply, redis.ResponseError):
-        raise NotDurableError(f"{wait[0]} is refused: {reply}")
+        raise NotDurableError(f"{wait[0]} is refused: {reply}; without {_SETTINGS[wait[0]]} it is not sent")
     wanted = wait[1:-1]
     confirmed = reply if isinstance(reply, list) else [reply]
     if any(have < want for have, want in zip(confirmed, wanted, strict=True)):
-        raise NotDurableError(f"{wait[0]}: wanted {wanted}, confirmed {confirmed}")
+        raise NotDurableError(
+            f"{wait[0]}: wanted {wanted}, confirmed {confirmed} in {wait[-1]} ms; see PUBLISH_TIMEOUT and"
+            f" {_SETTINGS[wait[0]]}"
+        )

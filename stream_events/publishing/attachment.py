@@ -1,4 +1,4 @@
-"""Publishers and the models whose signals they listen to."""
+"""What a publisher tells of one model: it hears the signals, and makes and hands over the entries."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from stream_events.publishing.changes import (
     values_before,
 )
 from stream_events.publishing.commit import send_after_commit
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry, make_entry
 from stream_events.publishing.model_events import object_payload, touched
 from stream_events.publishing.outbox import write_outbox
 from stream_events.publishing.plain_payload import PlainPayload
-from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
+from stream_events.publishing.relations import M2M_ACTIONS
 from stream_events.publishing.rewriting import write_coalesced
 from stream_events.publishing.stash import stash_of
 
@@ -149,7 +149,7 @@ class Attachment:
                 transaction.set_rollback(True, using)
             if is_reversible or not isinstance(error, EventEncodeError):
                 raise
-            published.add("rejected")
+            outcomes.add("rejected")
             about = self.publisher.stream, self.model._meta.label, explain(error)
             logger.error("event_not_published stream=%s object=%s error=%r", *about)
             return

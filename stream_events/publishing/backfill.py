@@ -12,7 +12,6 @@ from django.db.models import Model, QuerySet
 from stream_events.connections import relaying_line
 from stream_events.exceptions import EventEncodeError
 from stream_events.publishing.appending import append_in_order
-from stream_events.publishing.attachment import Attachment
 from stream_events.publishing.bookmark import Bookmark
 from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.selection import Selection
@@ -37,9 +36,9 @@ class Backfill:
         self.published = 0
         self.skipped = 0  # rows that the publisher does not want
         self.finished = False
-        self.stopping = False
         self.last = after  # the key of the last row that is done with
         self.unfit: str | None = None  # the key of the row that no event can be made of
+        self._stopping = False
         self._selection = selection
         self._action = action
         self._bookmark = bookmark
@@ -50,7 +49,7 @@ class Backfill:
 
     def stop(self) -> None:
         """End after the chunk that is in hand. Touches no lock: a signal handler may call it."""
-        self.stopping = True
+        self._stopping = True
 
     def count(self) -> int:
         """How many rows there are to do."""
@@ -73,8 +72,8 @@ class Backfill:
         throttle = Throttle(rate)
         size, rows = throttle.chunk(chunk), self._rows
         while not self.finished:
-            throttle.wait(lambda: self.stopping)
-            if self.stopping:
+            throttle.wait(lambda: self._stopping)
+            if self._stopping:
                 return
             # Read as late as possible, so that few writes come between a row and its event.
             instances = list(rows[:size])
@@ -134,9 +133,6 @@ class Backfill:
         return str(self._selection.model._meta.pk.value_to_string(instance))
 
     def _entry(self, instance: Model) -> NewEntry | None:
-        return _make_entry(self._selection.attachment, instance, self._action, self._selection.using)
-
-
-def _make_entry(attachment: Attachment, instance: Model, action: str, using: str) -> NewEntry | None:
-    """What a save would publish of ``instance``, but as ``action``; None when the publisher does not want it."""
-    return next(iter(attachment.make_entries([instance], action, using)), None)
+        """What a save would publish of ``instance``, but as the action; None when the publisher does not want it."""
+        made = self._selection.attachment.make_entries([instance], self._action, self._selection.using)
+        return next(iter(made), None)

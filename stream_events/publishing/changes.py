@@ -55,7 +55,7 @@ def watch_loading(model: type[Model]) -> None:
     @functools.wraps(from_db)
     def remembering_from_db(cls: type[Model], *args: Any, **kwargs: Any) -> Model:
         instance: Model = from_db(cls, *args, **kwargs)
-        _remember(instance, _held(instance))
+        _remember(instance, held_values(instance))
         return instance
 
     @functools.wraps(refresh_from_db)
@@ -65,7 +65,7 @@ def watch_loading(model: type[Model]) -> None:
             fields = set(fields)
             args, kwargs = args[:1], {**kwargs, "fields": fields}
         refresh_from_db(self, *args, **kwargs)
-        _remember(self, {**_known(self, self._state.db), **_held(self, fields)} if fields else _held(self))
+        _remember(self, {**_known(self, self._state.db), **held_values(self, fields)} if fields else held_values(self))
 
     remembering_from_db._remembers = True  # type: ignore[attr-defined]
     model.from_db = classmethod(remembering_from_db)  # type: ignore[assignment]
@@ -94,7 +94,7 @@ def has_row(model: type[Model], instance: Model, using: str) -> bool:
 
 def remember_saved(instance: Model, using: str, update_fields: Collection[str] | None) -> None:
     """Note that the values of ``instance`` are now in the database, or only those of ``update_fields``."""
-    values = _held(instance, update_fields)
+    values = held_values(instance, update_fields)
     if update_fields is not None:
         written = {field.attname for field in _named(instance, update_fields)}  # expressions, too
         values.update({name: value for name, value in _known(instance, using).items() if name not in written})
@@ -107,6 +107,19 @@ def forget(instances: Iterable[Model]) -> None:
         instance._state.__dict__.pop(_STATE, None)
 
 
+def held_values(instance: Model, names: Collection[str] | None = None) -> Values:
+    """What ``instance`` holds in all fields or those called ``names``, safe from later changes; no expressions."""
+    held = instance.__dict__
+    values: Values = {}
+    for field in _named(instance, names):
+        value = held.get(field.attname, held)
+        if type(value) in _IMMUTABLE:
+            values[field.attname] = value
+        elif value is not held and not is_expression(value):
+            values[field.attname] = _plain(value)
+    return values
+
+
 def find_change(
     model: type[Model], before: Values, after: Model, names: Collection[str], told: Collection[str]
 ) -> Change:
@@ -115,17 +128,12 @@ def find_change(
     The previous values of those in ``told`` are told.
     """
     fields = [field for field in model._meta.concrete_fields if field.name in names]
-    now = _held(after, names)
+    now = held_values(after, names)
     changed = [
         field for field in fields if field.attname not in now or not _are_equal(field, before[field.attname], now)
     ]
     previous = {field.name: field.to_python(_plain(before[field.attname])) for field in changed if field.name in told}
     return Change([field.name for field in changed], previous if told else None)
-
-
-def plain_values(instance: Model) -> Values:
-    """The values that ``instance`` holds, safe from later changes."""
-    return _held(instance)
 
 
 def _are_equal(field: Any, before: Any, now: Values) -> bool:
@@ -169,19 +177,6 @@ def _remember(instance: Model, values: Values, using: str | None = None) -> None
     if using is not None:
         values.update((field.attname, instance.__dict__.get(field.attname)) for field in instance._meta.pk_fields)
         setattr(instance._state, _STATE, Remembered(values, using, current_moment(using)))
-
-
-def _held(instance: Model, names: Collection[str] | None = None) -> Values:
-    """What the instance holds; expressions are nothing that it knows."""
-    held = instance.__dict__
-    values: Values = {}
-    for field in _named(instance, names):
-        value = held.get(field.attname, held)
-        if type(value) in _IMMUTABLE:
-            values[field.attname] = value
-        elif value is not held and not is_expression(value):
-            values[field.attname] = _plain(value)
-    return values
 
 
 def _named(instance: Model, names: Collection[str] | None) -> Iterable[Any]:

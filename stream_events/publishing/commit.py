@@ -12,7 +12,7 @@ from stream_events.conf import get_settings
 from stream_events.publishing.delivery import send
 from stream_events.publishing.entries import NewEntry
 
-Rows = dict[tuple[str, ...], list[int]]
+Positions = dict[tuple[str, ...], list[int]]  # of rows of the outbox, by object
 
 _CURRENT = "stream_events_transaction"  # the attribute of a connection
 _NO_SAVEPOINTS: frozenset[str] = frozenset()
@@ -67,14 +67,14 @@ class CommitHook:
 class _Transaction:
     """What the hooks of one transaction share: Django's list of callbacks as it was at the last write.
 
-    ``rows`` are the positions of the outbox rows that may be written again, by object.
+    ``rows`` are the rows of the outbox that may be written again.
     """
 
     __slots__ = ("callbacks", "rows")
 
     def __init__(self) -> None:
         self.callbacks: list[Any] = []
-        self.rows: Rows | None = None
+        self.rows: Positions | None = None
 
 
 def _transaction(connection: BaseDatabaseWrapper) -> _Transaction:
@@ -109,7 +109,7 @@ def send_after_commit(entries: Sequence[NewEntry], using: str) -> None:
     connection.on_commit(hook.run, robust=get_settings().on_failure != "raise")
 
 
-def rows_of_transaction(using: str) -> Rows:
+def rows_of_transaction(using: str) -> Positions:
     """Where the transaction on ``using`` notes which rows of the outbox it has written.
 
     What a savepoint took back may still be noted.

@@ -1,4 +1,4 @@
-"""What this process has published, in numbers."""
+"""What became of the events of this process, in numbers."""
 
 from __future__ import annotations
 
@@ -6,4 +6,6 @@ from stream_events.tally import Tally
 
 # published: Redis has it · spilled: it waits in the outbox, because Redis failed · lost: only the log has it ·
 # rejected: it could not be encoded after its row was committed
-published = Tally()
+OUTCOMES = ("published", "spilled", "lost", "rejected")
+
+outcomes = Tally()

@@ -12,8 +12,7 @@ from django.db.models.signals import class_prepared, post_delete, post_save, pre
 from stream_events.publishing.atomic_saves import make_saves_atomic
 from stream_events.publishing.attachment import Attachment
 from stream_events.publishing.changes import watch_loading
-from stream_events.publishing.relations import ACTIONS as M2M_ACTIONS
-from stream_events.publishing.relations import Relation
+from stream_events.publishing.relations import M2M_ACTIONS, Relation
 
 if TYPE_CHECKING:
     from stream_events.publishing.publisher import StreamPublisher

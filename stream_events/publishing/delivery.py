@@ -11,9 +11,9 @@ from stream_events.conf import get_settings
 from stream_events.connections import explain
 from stream_events.publishing.appending import append_in_order
 from stream_events.publishing.coalescing import coalesced
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry
-from stream_events.publishing.spill import backlog, spill
+from stream_events.publishing.spill import spill, spilled
 
 logger = logging.getLogger("stream_events")
 
@@ -26,7 +26,7 @@ def send(entries: Sequence[NewEntry], using: str) -> None:
     What Redis does not take is spilled to the outbox, logged, or raised, as ``ON_FAILURE`` says.
     """
     entries = coalesced(entries)
-    behind = backlog.streams(using) if backlog and get_settings().on_failure == "outbox" else None
+    behind = spilled.streams(using) if spilled and get_settings().on_failure == "outbox" else None
     direct = [entry for entry in entries if entry.stream not in behind] if behind else entries
     failed: Failed = []
     interrupted: BaseException | None = None
@@ -35,7 +35,7 @@ def send(entries: Sequence[NewEntry], using: str) -> None:
     except BaseException as error:  # noqa: BLE001 - the rows are committed: nothing may break the caller, or be lost
         failed = [(entry, error) for entry in direct]
         interrupted = None if isinstance(error, Exception) else error
-    published.add("published", len(direct) - len(failed))
+    outcomes.add("published", len(direct) - len(failed))
     if behind:
         known = {id(entry) for entry, _ in failed}
         failed = [
@@ -57,7 +57,7 @@ def _dispose(failed: Failed, using: str) -> None:
             return
         except Error as error:
             logger.error("events_not_spilled database=%s error=%r: run migrate?", using, explain(error))
-    published.add("lost", len(failed))
+    outcomes.add("lost", len(failed))
     for entry, reason in failed:
         logger.error(
             "event_not_published stream=%s event=%r event_id=%s error=%r",

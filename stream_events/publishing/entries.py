@@ -7,14 +7,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import redis
 from django.core.serializers.json import DjangoJSONEncoder
 
 from stream_events.conf import get_settings
-from stream_events.exceptions import EventEncodeError, StreamEventsError
+from stream_events.exceptions import EventEncodeError
 from stream_events.publishing.causality import caused
-
-FAILURES = (redis.RedisError, OSError, StreamEventsError)  # what can come of encoding and sending an entry
 
 # NaN and Infinity are not JSON: a consumer in another language could not read the event.
 _encoder = DjangoJSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))

@@ -128,16 +128,16 @@ def _values(entry: NewEntry, native_uuid: bool) -> tuple[str, ...]:
     return (
         entry.event_id if native_uuid else entry.event_id.replace("-", ""),
         entry.stream,
-        str(key) if type(key) is int else _fit(aggregate_id(key)),
+        str(key) if type(key) is int else _fit(_text(key)),
         _fit(str(entry.action)),
         entry.payload.decode(),
         json.dumps(entry.headers) if entry.headers else "",
     )
 
 
-def aggregate_id(obj_id: Any) -> str:
+def _text(key: Any) -> str:
     """The key of an object as the column ``aggregateid`` holds it."""
-    return obj_id if isinstance(obj_id, str) else json.dumps(obj_id, default=str)
+    return key if isinstance(key, str) else json.dumps(key, default=str)
 
 
 def _fit(text: str) -> str:

@@ -10,10 +10,10 @@ from django.db.models import Model, QuerySet
 
 from stream_events.exceptions import KeysUnknownError
 from stream_events.publishing.attachment import Attachment
-from stream_events.publishing.changes import Change, Values, find_change, forget, plain_values, remember_saved
+from stream_events.publishing.changes import Change, Values, find_change, forget, held_values, remember_saved
 from stream_events.publishing.coverage import attachments_of
 from stream_events.publishing.model_events import touched
-from stream_events.publishing.rows import Matching, Rows, chunks
+from stream_events.publishing.rows import Matching, chunks, lock_rows
 
 ATTEMPTS = 5  # at an update into which other transactions bring new rows
 
@@ -51,7 +51,7 @@ class EventQuerySet(QuerySet[M, M]):
         self._for_write = True
         for _ in range(ATTEMPTS):
             with transaction.atomic(using=self.db):
-                before = Rows(self.model, self.db, listening).select(self)
+                before = lock_rows(self, self.db, listening)
                 count = super().update(**kwargs)
                 if count == len(before):
                     _record_updates(self.model, self.db, listening, before, names)
@@ -77,7 +77,7 @@ class EventQuerySet(QuerySet[M, M]):
             before: dict[Any, Values] = {}
             for some in chunks(objects):
                 chosen = self.filter(pk__in=[one.pk for one in some])
-                found = Rows(self.model, self.db, listening).select(chosen)
+                found = lock_rows(chosen, self.db, listening)
                 before.update({one.pk: found[one.pk] for one in some if one.pk in found})
             count = int(super(EventQuerySet, uncaught).bulk_update(objects, names, batch_size))
             forget(one for one in objects if one.pk not in before)
@@ -112,15 +112,10 @@ class EventQuerySet(QuerySet[M, M]):
         if self._is_captured or not objects or not (creating or updating):
             return super().bulk_create(objects, **options)  # type: ignore[arg-type]
         if not (ignore_conflicts or update_conflicts):
-            self._refuse_unknown_keys(objects)
-            with transaction.atomic(using=self.db, savepoint=False):
-                created = super().bulk_create(objects, **options)  # type: ignore[arg-type]
-                self._remember(created)
-                _record(creating, created, "create", self.db)
-            return created
+            return self._create(objects, creating, options)
         matching = Matching(self.model, self.db, unique_fields or ())
         with transaction.atomic(using=self.db, savepoint=False):
-            existing = {row.pk: plain_values(row) for row in matching.rows(objects, lock=True)}
+            existing = {row.pk: held_values(row) for row in matching.rows(objects, lock=True)}
             created = super().bulk_create(objects, **options)  # type: ignore[arg-type]
             for rows in chunks(matching.rows(objects)):
                 _record(creating, [row for row in rows if row.pk not in existing], "create", self.db)
@@ -130,6 +125,15 @@ class EventQuerySet(QuerySet[M, M]):
         return created
 
     bulk_create.alters_data = True  # type: ignore[attr-defined]
+
+    def _create(self, objects: Sequence[M], listening: Iterable[Attachment], options: Mapping[str, Any]) -> list[M]:
+        """As ``bulk_create``, where every one of ``objects`` becomes a new row."""
+        self._refuse_unknown_keys(objects)
+        with transaction.atomic(using=self.db, savepoint=False):
+            created = super().bulk_create(objects, **options)
+            self._remember(created)
+            _record(listening, created, "create", self.db)
+        return created
 
     def _remember(self, objects: Iterable[M], names: Collection[str] | None = None) -> None:
         """Have ``objects`` compared with what was written here, when they are saved next."""

@@ -17,7 +17,7 @@ from stream_events.publishing.stash import stash_of
 if TYPE_CHECKING:
     from stream_events.publishing.attachment import Attachment
 
-ACTIONS = ("m2m_add", "m2m_remove", "m2m_clear")
+M2M_ACTIONS = ("m2m_add", "m2m_remove", "m2m_clear")
 
 _DESERIALIZED = DeserializedObject.save.__code__
 

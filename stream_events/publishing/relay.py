@@ -19,7 +19,7 @@ from stream_events.connections import explain, relaying_client, relaying_line
 from stream_events.events import OCCURRED_AT
 from stream_events.keys import relay_key
 from stream_events.publishing.appending import append_in_order
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.outbox import outbox_rows
 
@@ -98,7 +98,7 @@ class Relay:
         kept = {entry.event_id for entry, _ in refused}
         sent = [row.position for row in rows if str(row.event_id) not in kept]
         outbox_rows(self.alias).filter(position__in=sent).delete()
-        published.add("published", len(sent))
+        outcomes.add("published", len(sent))
         return len(sent)
 
     def _take(self) -> list[OutboxEvent]:

@@ -13,7 +13,7 @@ from django.db.models import Model, Q, QuerySet
 
 from stream_events.exceptions import KeysUnknownError
 from stream_events.publishing.attachment import Attachment
-from stream_events.publishing.changes import Values, plain_values
+from stream_events.publishing.changes import Values, held_values
 from stream_events.publishing.model_events import is_expression
 
 AT_A_TIME = 500  # rows that are read at once
@@ -21,24 +21,19 @@ AT_A_TIME = 500  # rows that are read at once
 T = TypeVar("T")
 
 
-class Rows:
-    """Rows that are about to be updated: their keys, and their values where changes are told."""
+def lock_rows(chosen: QuerySet[Any, Any], using: str, listening: Iterable[Attachment]) -> dict[Any, Values]:
+    """The keys of the rows of ``chosen``, with their values where changes are told; locked where the database can.
 
-    def __init__(self, model: type[Model], using: str, listening: Iterable[Attachment]) -> None:
-        self._model = model
-        self._using = using
-        self._needs_values = any(attachment.publisher.changes for attachment in listening)
-
-    def select(self, chosen: QuerySet[Any, Any]) -> dict[Any, Values]:
-        """The rows of ``chosen`` in the order of their keys, which is the same for all who lock them."""
-        keys = chosen.using(self._using).order_by().values("pk")
-        rows: QuerySet[Any, Any] = QuerySet(self._model).using(self._using).filter(pk__in=keys).order_by("pk")
-        if connections[self._using].features.has_select_for_update:
-            rows = rows.select_for_update()
-        if self._needs_values:
-            return {row.pk: plain_values(row) for row in rows.iterator(AT_A_TIME)}
-        nothing: Values = {}
-        return {key: nothing for key in rows.values_list("pk", flat=True).iterator(AT_A_TIME)}  # noqa: C420 - it reads
+    They are in the order of the keys, which is the same for all who lock them.
+    """
+    keys = chosen.using(using).order_by().values("pk")
+    rows: QuerySet[Any, Any] = QuerySet(chosen.model).using(using).filter(pk__in=keys).order_by("pk")
+    if connections[using].features.has_select_for_update:
+        rows = rows.select_for_update()
+    if any(attachment.publisher.changes for attachment in listening):
+        return {row.pk: held_values(row) for row in rows.iterator(AT_A_TIME)}
+    nothing: Values = {}
+    return {key: nothing for key in rows.values_list("pk", flat=True).iterator(AT_A_TIME)}  # noqa: C420 - it reads
 
 
 class Matching:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from django.db import router
 
 from stream_events.locks import ForkSafeLock
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.outbox import outbox_rows, write_outbox
 from stream_events.publishing.recovery import recovery
@@ -17,7 +17,7 @@ from stream_events.publishing.relay import Relay
 logger = logging.getLogger("stream_events")
 
 
-class Backlog:
+class Spilled:
     """The streams of which this process has spilled events that may still wait, for each database."""
 
     def __init__(self) -> None:
@@ -63,8 +63,8 @@ class Backlog:
                 del self._streams[alias]
 
 
-backlog = Backlog()
-recovery.add(backlog.drain)
+spilled = Spilled()
+recovery.add(spilled.drain)
 
 
 def outbox_of(using: str) -> str:
@@ -81,7 +81,7 @@ def spill(entries: Sequence[NewEntry], using: str, reason: str) -> None:
     alias = outbox_of(using)
     write_outbox(entries, alias)
     streams = {entry.stream for entry in entries}
-    backlog.add(alias, streams)
-    published.add("spilled", len(entries))
+    spilled.add(alias, streams)
+    outcomes.add("spilled", len(entries))
     logger.warning("events_spilled streams=%s count=%s reason=%r", ",".join(sorted(streams)), len(entries), reason)
     recovery.start()

@@ -120,14 +120,9 @@ def _missed_by(write: Write) -> dict[type[Model], set[str]]:
     for publisher in publishers:
         if publisher.actions & write.actions:
             for model in publisher.attachments:
-                if _concerns(write, model, publisher) and not is_silent(publisher):
+                if _concerns(write, model, publisher) and not publisher.is_silent():
                     missed.setdefault(model, set()).add(publisher.stream)
     return missed
-
-
-def is_silent(publisher: StreamPublisher) -> bool:
-    """Whether ``publisher`` publishes nothing at the moment because somebody wants it so."""
-    return publisher.is_silent()
 
 
 def _concerns(write: Write, model: type[Model], publisher: StreamPublisher) -> bool:

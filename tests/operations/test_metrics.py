@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.metrics import Metrics
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import outcomes
 from tests.conftest import wait_for
 from tests.outboxes import let_wait, take_table_away
 
@@ -42,7 +42,7 @@ class TestOutbox:
 
     def test_what_was_published_is_counted_by_outcome(self):
         before = value(exposed(), 'stream_events_publishing_total{outcome="spilled"}')
-        published.add("spilled", 3)
+        outcomes.add("spilled", 3)
         text = exposed()
         assert value(text, 'stream_events_publishing_total{outcome="spilled"}') == before + 3
         assert all(f'outcome="{name}"' in text for name in ("published", "lost", "rejected"))

@@ -9,7 +9,7 @@ from stream_events.publishing.breaker import breaker
 from stream_events.publishing.entries import make_entry
 from stream_events.publishing.outbox import write_outbox
 from stream_events.publishing.relay import Relay
-from stream_events.publishing.spill import backlog
+from stream_events.publishing.spill import spilled
 from tests.conftest import wait_for
 from tests.faults.servers import Server
 from tests.shop.models import Order
@@ -75,7 +75,7 @@ class TestReplicas:
         wait_for(lambda: caplog.text.count("recovery_failed") > 1, "some attempts")
         assert real.client.xlen("orders") <= 1 + 1 + 20  # what each connection has tried once
         replica.go_on() if hurt == "pause" else replica.start()
-        wait_for(lambda: not backlog, "an empty backlog")
+        wait_for(lambda: not spilled, "the sending of what was spilled")
         entries = [one["event_id"] for one in arrived("orders")[1:]]
         assert len(set(entries)) == 20
         assert not OutboxEvent.objects.exists()
@@ -128,7 +128,7 @@ class TestFiles:
         assert "events_spilled" in caplog.text
         assert "appendonly is disabled" in caplog.text
         real.client.config_set("appendonly", "yes")
-        wait_for(lambda: not backlog, "an empty backlog")
+        wait_for(lambda: not spilled, "the sending of what was spilled")
         assert real.client.xlen("orders") == 1
 
     @pytest.mark.slow

@@ -10,10 +10,10 @@ from django.db import connections, transaction
 from stream_events import StreamPublisher
 from stream_events.models import OutboxEvent
 from stream_events.publishing.breaker import breaker
-from stream_events.publishing.counts import published
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import make_entry
 from stream_events.publishing.outbox import write_outbox
-from stream_events.publishing.spill import backlog
+from stream_events.publishing.spill import spilled
 from tests.conftest import wait_for
 from tests.faults.proxy import Proxy
 from tests.outboxes import TABLE
@@ -30,7 +30,7 @@ def waiting(using="default"):
 
 
 def wait_until_sent():
-    wait_for(lambda: not backlog, "an empty backlog")
+    wait_for(lambda: not spilled, "the sending of what was spilled")
     assert waiting("default") == waiting("other") == []
 
 
@@ -81,10 +81,10 @@ def test_after_it_everything_is_direct_again(outage, numbers, arrived):
 
 
 def test_it_is_counted_and_said_without_the_payload(real, caplog):
-    before = published["spilled"], published["lost"]
+    before = outcomes["spilled"], outcomes["lost"]
     real.kill()
     order("secret number")
-    assert (published["spilled"], published["lost"]) == (before[0] + 1, before[1])
+    assert (outcomes["spilled"], outcomes["lost"]) == (before[0] + 1, before[1])
     assert "events_spilled streams=orders count=1" in caplog.text
     assert "secret number" not in caplog.text
     real.start()
@@ -189,7 +189,7 @@ class TestTheTableIsMissing:
 
     def test_every_event_is_logged_and_the_caller_goes_on(self, caplog):
         ran = []
-        before = published["lost"]
+        before = outcomes["lost"]
         with transaction.atomic():
             orders = [order("secret number"), order("another")]
             transaction.on_commit(lambda: ran.append(True))
@@ -199,7 +199,7 @@ class TestTheTableIsMissing:
             assert f"event_not_published stream=orders event='shop.order:{one.pk} create'" in caplog.text
         assert "run migrate?" in caplog.text
         assert "secret number" not in caplog.text
-        assert published["lost"] == before + 2
+        assert outcomes["lost"] == before + 2
 
 
 class DefaultOnly:

@@ -20,8 +20,8 @@ from stream_events.exceptions import ConfigurationError, EmbeddedServerError, Ev
 from stream_events.management.arguments import condition, positive_int, rate
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, CONFIGURATION, UNAVAILABLE, USAGE
-from stream_events.management.posix_signals import signals_given_to
 from stream_events.management.progress import showing
+from stream_events.management.stopping import interrupt, stop_on_signals
 from stream_events.publishing.backfill import Backfill
 from stream_events.publishing.bookmark import Bookmark
 from stream_events.publishing.selection import Selection, select
@@ -114,7 +114,7 @@ class Command(CheckedCommand):
     def _publish(self, backfill: Backfill, options: dict[str, Any]) -> None:
         started = time.monotonic()
         try:
-            with signals_given_to(lambda number: _stop(backfill)):
+            with stop_on_signals(backfill.stop, at_once=interrupt):
                 self._run(backfill, options)
         except KeyboardInterrupt:
             self._give_up(backfill, options, "Stopped at once", ABORTED)
@@ -156,13 +156,6 @@ class Command(CheckedCommand):
             # Another --after that is written differently is overridden by the one that comes last.
             words = [word for word in words if not word.startswith("--after=")] + [f"--after={backfill.last}"]
         return shlex.join(words)
-
-
-def _stop(backfill: Backfill) -> None:
-    """At the first signal end after the chunk in hand, at the second now."""
-    if backfill.stopping:
-        raise KeyboardInterrupt
-    backfill.stop()
 
 
 def _described(selection: Selection, action: str) -> dict[str, Any]:

@@ -160,9 +160,8 @@ class Command(CheckedCommand):
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
         with contextlib.suppress(DatabaseError):  # a database that is away now may be back for the first event
             self.check_migrations()
-        answering = metrics.serve(options["metrics_port"]) if options["metrics_port"] else contextlib.nullcontext()
         with (
-            answering,
+            metrics.serve(options["metrics_port"]),
             logging_to(self.stderr, options["verbosity"]),
             stop_on_signals(consumer.stop, at_once=interrupt),
         ):

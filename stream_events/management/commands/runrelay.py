@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from typing import Any
 
@@ -38,14 +37,12 @@ class Command(CheckedCommand):
             action="store_true",
             help="send what is there and end; exit code 3 if events are left, 69 if Redis cannot be reached",
         )
-
         parser.add_argument("--metrics-port", type=port, metavar="P", help="answer Prometheus at port P of 127.0.0.1")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             aliases = _aliases()
-            answering = metrics.serve(options["metrics_port"]) if options["metrics_port"] else contextlib.nullcontext()
-            with answering, logging_to(self.stderr, options["verbosity"]):
+            with metrics.serve(options["metrics_port"]), logging_to(self.stderr, options["verbosity"]):
                 if options["once"]:
                     self._send_once(aliases, options["verbosity"])
                 else:
