@@ -17,6 +17,8 @@ from stream_events.publishing.relaying import Relaying
 from tests.conftest import wait_for
 from tests.faults.postgres import Postgres
 
+pytestmark = pytest.mark.slow
+
 ALIAS = "postgres"
 
 

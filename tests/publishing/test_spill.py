@@ -258,6 +258,7 @@ class TestALostReply:
         assert ids == [ids[0], *ids[1 : count + 1] * 2, ids[-1]]
         assert len(set(ids)) == count + 2
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("command", "count"), [("XADD", 1), ("EVAL", 3)])
     def test_when_a_relay_sends_as_well(self, proxy, real, arrived, command, count):
         real.client.set("orders", "no stream")
