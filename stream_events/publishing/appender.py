@@ -34,8 +34,8 @@ class Appender:
         """Append ``payload`` now, outside any transaction; returns (entry id, the value under ``id_key``).
 
         With ``raise_error=False`` a failure is logged and gives the entry id None. Otherwise raises
-        ``EventEncodeError``, ``NotDurableError``, or what the Redis client raised. Where the stream is suppressed nothing
-        is sent, and the entry id is None.
+        ``EventEncodeError``, ``NotDurableError``, or what the Redis client raised. Where the stream is suppressed
+        nothing is sent, and the entry id is None.
         """
         obj_id = payload.get(id_key)
         if is_suppressed(self.stream):
