@@ -120,4 +120,6 @@ def _converted(to_python: Callable[[Any], Any], value: Any, model: type[Model], 
     try:
         return to_python(value)
     except (ValidationError, TypeError, ValueError) as error:
-        raise EventEncodeError(f"{model._meta.label}.{name}: {error}") from error
+        # What the field says quotes the value, and this is logged.
+        kind = type(value).__name__
+        raise EventEncodeError(f"{model._meta.label}.{name}: the field refuses its value, a {kind}") from error

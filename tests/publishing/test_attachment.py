@@ -232,6 +232,12 @@ class TestWhatJsonCannotCarry:
         assert models.Blob.objects.exists()
         assert "event_not_published stream=blobs" in caplog.text
 
+    def test_is_named_without_its_value(self):
+        order = models.Order(pk=1, number="A1", total="4111 1111")
+        with pytest.raises(EventEncodeError, match=r"shop\.Order\.total") as caught:
+            order.events.publish("paid")
+        assert "4111" not in str(caught.value)
+
     def test_includes_nan(self, entries, caplog):
         models.Order.objects.create(number="A1", notes={})
         order = models.Order.objects.get()
