@@ -10,15 +10,21 @@ from tests.conftest import ROOT
 from tests.faults.mariadb import MariaDB
 from tests.faults.postgres import Postgres
 
+WHAT = {
+    "every day": ["tests/publishing"],
+    "every combination": ["tests/publishing/test_write_paths.py", "-m", "slow"],
+}
+
 
 @pytest.mark.slow
+@pytest.mark.parametrize("what", WHAT.values(), ids=WHAT)
 @pytest.mark.parametrize("kind", [Postgres, MariaDB])
-def test_publishing_is_the_same_on(kind):
+def test_publishing_is_the_same_on(kind, what):
     server = kind()
     try:
         server.start()
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "tests/publishing", "-q", "-p", "no:cacheprovider"],
+            [sys.executable, "-m", "pytest", *what, "-q", "-p", "no:cacheprovider"],
             cwd=ROOT,
             env={
                 **os.environ,
