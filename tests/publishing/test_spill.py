@@ -251,13 +251,13 @@ def test_of_many_events_all_are_spilled_or_none(real, settings, monkeypatch):
 
     statement = outbox._statement
     monkeypatch.setattr(outbox, "_statement", fail_later)
-    before = published["lost"]
+    before = outcomes["lost"]
     real.kill()
     with transaction.atomic():
         for number in range(outbox.AT_A_TIME + 1):
             order(number)
     assert waiting() == []
-    assert published["lost"] == before + outbox.AT_A_TIME + 1
+    assert outcomes["lost"] == before + outbox.AT_A_TIME + 1
 
 
 class TestOtherAnswersToFailure:
