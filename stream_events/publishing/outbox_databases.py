@@ -7,19 +7,24 @@ from django.db import connections, router
 from stream_events.conf import get_settings
 from stream_events.models import OutboxEvent
 
+NO_DATABASE = "django.db.backends.dummy"
+
 
 def outbox_aliases() -> list[str]:
     """The aliases in ``OUTBOX["DATABASES"]``, or those of every database where the outbox's table may be.
 
-    One that tests take for the mirror of another is its replica, and shows the same rows.
+    One that tests take for the mirror of another is its replica, and shows the same rows. Without ``DATABASES`` there
+    is none, though Django has an alias then, too.
     """
     named = get_settings().outbox.get("DATABASES")
     if named is not None:
         return list(named)
     return [
         alias
-        for alias in connections
-        if not connections.settings[alias]["TEST"]["MIRROR"] and router.allow_migrate_model(alias, OutboxEvent)
+        for alias, options in connections.settings.items()
+        if options["ENGINE"] != NO_DATABASE
+        and not options["TEST"]["MIRROR"]
+        and router.allow_migrate_model(alias, OutboxEvent)
     ]
 
 

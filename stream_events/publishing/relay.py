@@ -46,7 +46,6 @@ class Relay:
     def __init__(self, alias: str) -> None:
         self.alias = alias
         self._refused: dict[str, float] = {}  # streams, and until when they are left alone
-        self._locks_rows = connections[alias].features.has_select_for_update_skip_locked
 
     def run(self) -> int:
         """Send rows until none can be sent; returns how many were. Raises as ``run_once`` does."""
@@ -69,6 +68,11 @@ class Relay:
                 return sent
             # All of them were of streams that Redis refuses: there may be others behind them.
         return 0
+
+    @property
+    def _locks_rows(self) -> bool:
+        # MariaDB has to be asked, and may be away when a relay is made.
+        return connections[self.alias].features.has_select_for_update_skip_locked
 
     def left(self) -> int:
         """How many rows there are."""

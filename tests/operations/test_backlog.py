@@ -111,6 +111,10 @@ class TestAliases:
         settings.DATABASE_ROUTERS = ["tests.operations.test_backlog.DefaultOnly"]
         assert outbox_aliases() == ["default"]
 
+    def test_leave_out_what_is_no_database(self, monkeypatch):
+        monkeypatch.setitem(connections.settings["other"], "ENGINE", "django.db.backends.dummy")
+        assert outbox_aliases() == ["default"]
+
     def test_leave_out_mirrors(self, monkeypatch):
         monkeypatch.setitem(connections.settings["other"]["TEST"], "MIRROR", "default")
         assert outbox_aliases() == ["default"]

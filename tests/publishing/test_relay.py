@@ -203,3 +203,15 @@ class TestRelaying:
         assert isinstance(relaying.error, ValueError)
         assert "relay_died database=default" in caplog.text
         assert left() == 1
+
+    def test_goes_on_trying_a_mariadb_that_is_away_when_it_starts(self, add_database, caplog):
+        pytest.importorskip("MySQLdb")
+        nobody = {"ENGINE": "django.db.backends.mysql", "NAME": "x", "HOST": "127.0.0.1", "PORT": "1"}
+        add_database("mariadb", nobody, migrated=False)
+        relaying = Relaying("mariadb")
+        thread = threading.Thread(target=relaying.run)
+        thread.start()
+        wait_for(lambda: "relay_failed database=mariadb" in caplog.text or relaying.error, "an attempt")
+        relaying.stop()
+        thread.join()
+        assert relaying.error is None
