@@ -1,7 +1,10 @@
-"""Settings of the tests: two databases in memory, and an embedded server for each test process."""
+"""Settings of the tests: two databases, in memory unless the environment names others, and an embedded server for each
+test process."""
 
 import os
 import tempfile
+
+import environ
 
 # Made by the server when a test needs one.
 EMBEDDED_FOLDER = os.path.join(tempfile.gettempdir(), f"stream_events-tests-{os.getpid()}")
@@ -10,8 +13,8 @@ SECRET_KEY = "tests"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
-    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
-    "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+    "default": environ.Env().db("TEST_DATABASE_URL", default="sqlite://:memory:"),
+    "other": environ.Env().db("TEST_OTHER_DATABASE_URL", default="sqlite://:memory:"),
 }
 INSTALLED_APPS = [
     "django.contrib.admin",

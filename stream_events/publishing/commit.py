@@ -43,8 +43,7 @@ class CommitHook:
         """Whether what is written now on ``connection`` will survive if this has, and not otherwise."""
         if self.savepoints != set(connection.savepoint_ids):
             return False
-        # A test may run some callbacks and not others; what it writes is in a callback of its own each time.
-        return not getattr(connection.atomic_blocks[0], "_from_testcase", False)
+        return not _is_test(connection)
 
     def _take(self) -> Sequence[NewEntry]:
         taken, self.entries = self.entries, []
@@ -106,7 +105,22 @@ def send_after_commit(entries: Sequence[NewEntry], using: str) -> None:
             last.entries += entries
             return
     hook = CommitHook(connection, entries)
-    connection.on_commit(hook.run, robust=get_settings().on_failure != "raise")
+    is_robust = get_settings().on_failure != "raise"
+    connection.on_commit(hook.run, robust=is_robust)
+    if is_robust and connection.in_atomic_block and not _is_test(connection):
+        _let_ours_go_first(connection.run_on_commit)
+
+
+def _let_ours_go_first(callbacks: list[Any]) -> None:
+    """Have the first hook, which sends for all, run before callbacks of others: they may raise, or publish as well."""
+    # A savepoint that takes it back takes those that follow it as well.
+    if not any(hook.entries for hook in _hooks(callbacks[:1])):
+        callbacks.insert(0, callbacks.pop())
+
+
+def _is_test(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a test may run some callbacks and not others: each write has one of its own then, in its place."""
+    return bool(getattr(connection.atomic_blocks[0], "_from_testcase", False))
 
 
 def rows_of_transaction(using: str) -> Positions:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from django.db import Error
-
 from stream_events.conf import get_settings
 from stream_events.connections import explain
 from stream_events.publishing.appending import append_in_order
@@ -55,7 +53,7 @@ def _dispose(failed: Failed, using: str) -> None:
         try:
             spill([entry for entry, _ in failed], using, explain(failed[-1][1]))
             return
-        except Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rows are committed
             logger.error("events_not_spilled database=%s error=%r: run migrate?", using, explain(error))
     outcomes.add("lost", len(failed))
     for entry, reason in failed:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CHANNEL = "stream_events_outbox"  # of PostgreSQL, on which relays listen
 AT_A_TIME = 500  # rows in one statement, at most
+BYTES_AT_A_TIME = 4_000_000  # of payloads in one statement; MariaDB ends the connection above 16 MB
 
 _COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "headers")
 _FIELDS = ("event_id", *_COLUMNS[1:])  # of the model, in the same order
@@ -56,20 +57,34 @@ def write_outbox(entries: Sequence[NewEntry], using: str) -> None:
 
 
 def _pieces(entries: Sequence[NewEntry], connection: BaseDatabaseWrapper) -> Iterator[Sequence[NewEntry]]:
+    """``entries`` in pieces that one statement can take."""
     most = min(AT_A_TIME, (connection.features.max_query_params or 10**6) // len(_COLUMNS))
-    return (entries[at : at + most] for at in range(0, len(entries), most))
+    piece: list[NewEntry] = []
+    size = 0
+    for entry in entries:
+        size += len(entry.payload)
+        if piece and (len(piece) == most or size > BYTES_AT_A_TIME):
+            yield piece
+            piece, size = [], len(entry.payload)
+        piece.append(entry)
+    if piece:
+        yield piece
 
 
 def insert_rows(entries: Sequence[NewEntry], using: str) -> list[int]:
     """Write rows as ``write_outbox`` does, but tell no relay; returns their positions."""
+    connection = transaction.get_connection(using)
     rows = outbox_rows(using)
-    made = [rows.model(**dict(zip(_FIELDS, _values(entry, True), strict=True))) for entry in entries]
-    if transaction.get_connection(using).features.can_return_rows_from_bulk_insert:
-        rows.bulk_create(made, AT_A_TIME)
-    else:
-        for row in made:
-            row.save(using=using, force_insert=True)
-    return [row.position for row in made]
+    positions = []
+    for some in _pieces(entries, connection):
+        made = [rows.model(**dict(zip(_FIELDS, _values(entry, True), strict=True))) for entry in some]
+        if connection.features.can_return_rows_from_bulk_insert:
+            rows.bulk_create(made)
+        else:
+            for row in made:
+                row.save(using=using, force_insert=True)
+        positions += [row.position for row in made]
+    return positions
 
 
 def replace_row(position: int, entry: NewEntry, using: str) -> None:

@@ -7,8 +7,9 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from django.db import connections, transaction
 from django.db.models import Min, QuerySet
@@ -92,7 +93,7 @@ class Relay:
 
     def _send(self) -> int:
         rows = _fitting(self._take())
-        refused = append_in_order([_entry(row) for row in rows], relaying_line())
+        refused = append_in_order([_entry(row, self.alias) for row in rows], relaying_line())
         for stream, reason in {entry.stream: reason for entry, reason in refused}.items():
             self._leave_alone(stream, explain(reason))
         kept = {entry.event_id for entry, _ in refused}
@@ -137,9 +138,19 @@ def _fitting(rows: list[OutboxEvent]) -> list[OutboxEvent]:
     return rows
 
 
-def _entry(row: OutboxEvent) -> NewEntry:
-    occurred_at = row.created_at.astimezone(UTC) if row.created_at.tzinfo else row.created_at
-    headers = {**(json.loads(row.headers) if row.headers else {}), OCCURRED_AT: occurred_at.isoformat()}
+def _entry(row: OutboxEvent, alias: str) -> NewEntry:
+    occurred_at = _in_utc(row.created_at, alias).isoformat()
+    headers = {**(json.loads(row.headers) if row.headers else {}), OCCURRED_AT: occurred_at}
     return NewEntry(
         row.aggregatetype, row.payload.encode(), (None, row.aggregateid), row.type, headers, str(row.event_id)
     )
+
+
+def _in_utc(moment: datetime, alias: str) -> datetime:
+    """``moment`` as the database ``alias`` has noted it; without ``USE_TZ`` PostgreSQL tells its own local time."""
+    if not moment.tzinfo:
+        connection = connections[alias]
+        moment = moment.replace(
+            tzinfo=ZoneInfo(connection.timezone_name) if connection.vendor == "postgresql" else UTC
+        )
+    return moment.astimezone(UTC)

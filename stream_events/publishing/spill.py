@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 
-from django.db import router
+from django.db import router, transaction
 
 from stream_events.locks import ForkSafeLock
 from stream_events.publishing.counts import outcomes
@@ -79,7 +79,8 @@ def spill(entries: Sequence[NewEntry], using: str, reason: str) -> None:
     They are sent by this process's recovery, any consumer's housekeeping, or a relay.
     """
     alias = outbox_of(using)
-    write_outbox(entries, alias)
+    with transaction.atomic(using=alias):  # all or none; a transaction that goes on there outlives a failure
+        write_outbox(entries, alias)
     streams = {entry.stream for entry in entries}
     spilled.add(alias, streams)
     outcomes.add("spilled", len(entries))

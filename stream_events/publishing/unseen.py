@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.core import mail
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Model
+from django.db.models import CASCADE, Model
 
 from stream_events.conf import is_debug
 from stream_events.exceptions import UnpublishedWriteWarning
@@ -150,12 +150,20 @@ def find_call_site(verb: Verb) -> CallSite | None:
         name = _name(frame)
         if (name, verb) in _SIGNALLED or name[0] == _PUBLISHING_QUERYSETS:
             return None
+        if name == _COLLECTOR and _is_cascade(frame):
+            return None
         way = _WAYS.get((name, verb), way)
         if name[0].partition(".")[0] not in _FRAMEWORK and not _passes_on(frame, callee):
             site = frame
             break
         callee = frame
     return None if any(map(_sets_up, frames)) else CallSite(way, site)
+
+
+def _is_cascade(frame: FrameType) -> bool:
+    """Whether rows lose their reference only to be deleted next: where the database cannot check that at the end."""
+    field = frame.f_locals.get("field")
+    return field is not None and field.remote_field.on_delete is CASCADE
 
 
 def _sets_up(frame: FrameType) -> bool:

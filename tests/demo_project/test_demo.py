@@ -87,6 +87,7 @@ def test_wants_debug(project):
     assert "DEBUG=True" in output
 
 
+@pytest.mark.slow
 def test_runs_again_on_what_it_left(start_demo):
     for _ in range(2):
         demo = start_demo()
@@ -107,6 +108,7 @@ def test_the_project_is_clean(project):
     assert project.run("dumpdata", "--all")[0] == 0
 
 
+@pytest.mark.slow
 def test_web_server_and_consumer_run_by_hand_as_well(project):
     web = project.start("runserver", "--noreload", f"127.0.0.1:{free_port()}")
     consumer = project.start("runconsumer", "orders", "billing")

@@ -24,7 +24,11 @@ class Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="stream_events-postgres-"))
         if self._as:
             shutil.chown(self.folder, "postgres", "postgres")
-        self.url = f"postgres://postgres@/postgres?host={self.folder}"
+        self.url = self.database("postgres")
+
+    def database(self, name):
+        """The URL of a database, which need not be there yet."""
+        return f"postgres://postgres@/{name}?host={self.folder}"
 
     def start(self):
         self._run(

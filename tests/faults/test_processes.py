@@ -7,6 +7,8 @@ import pytest
 from tests.conftest import wait_for
 from tests.faults.conftest import KEYS, dead_letters, pending, publish, wait_until_settled
 
+pytestmark = pytest.mark.slow
+
 fault = pytest.mark.fault
 
 

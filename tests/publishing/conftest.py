@@ -87,3 +87,10 @@ def add_database(django_db_blocker, monkeypatch):
             if connections[alias].connection is not None:
                 connections[alias].connection.close()  # Django leaves a database in memory open
             del connections[alias]
+
+
+@pytest.fixture
+def upserts():
+    """Skips the test where the database cannot be told which conflicts are to become updates."""
+    if not connections["default"].features.supports_update_conflicts_with_target:
+        pytest.skip("MySQL and MariaDB cannot")

@@ -476,6 +476,7 @@ class TestOtherWrites:
             season.save()
         assert change("seasons") == (["name"], {"name": "spring"})
 
+    @pytest.mark.usefixtures("upserts")
     def test_what_was_created_or_updated_in_bulk_is_asked_for(self, server, change):
         season = Season.objects.create(name="spring")
         season.name = "summer"

@@ -199,7 +199,7 @@ def test_a_transaction_of_somebody_elses_callback_changes_nothing(numbers):
         with rolled_back():
             Order.objects.create(number="B2")
         Order.objects.create(number="A2")
-    assert numbers() == ["C1", "A1", "A2"]
+    assert numbers() == ["A1", "A2", "C1"]
 
 
 class ReplicaRouter:
@@ -252,6 +252,45 @@ def test_somebody_elses_failing_callback_after_ours_loses_nothing(numbers):
         transaction.on_commit(fail)
         Order.objects.create(number="A2")
     assert numbers() == ["A1", "A2"]
+
+
+def test_what_an_earlier_callback_publishes_comes_after_the_transaction(numbers):
+    def update():
+        order.number = "A2"
+        order.save()
+
+    order = Order.objects.create(number="A0")
+    with transaction.atomic():
+        transaction.on_commit(update)
+        order.number = "A1"
+        order.save()
+    assert numbers() == ["A0", "A1", "A2"]
+
+
+def test_somebody_elses_failing_callback_before_ours_loses_nothing(numbers):
+    def fail():
+        raise Rollback
+
+    with contextlib.suppress(Rollback), transaction.atomic():
+        transaction.on_commit(fail)
+        Order.objects.create(number="A1")
+        with transaction.atomic():
+            Order.objects.create(number="A2")
+    assert numbers() == ["A1", "A2"]
+
+
+def test_with_raise_callbacks_that_came_before_ours_run_before_it(settings):
+    settings.STREAM_EVENTS = {"URL": "redis://127.0.0.1:1/0", "PUBLISH_TIMEOUT": 0.1, "ON_FAILURE": "raise"}
+    ran = []
+
+    def write():
+        with transaction.atomic():
+            transaction.on_commit(lambda: ran.append(True))
+            Order.objects.create(number="A1")
+
+    with pytest.raises(redis.ConnectionError):
+        write()
+    assert ran
 
 
 def test_manual_transaction_management_is_refused_as_django_refuses_it(entries):

@@ -14,7 +14,7 @@ from tests.conftest import wait_for
 from tests.faults.servers import Server
 from tests.shop.models import Order
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 EVENT = {"obj_id": 1, "obj_type": "shop.order", "action": "create"}
 
@@ -38,7 +38,6 @@ def set_durability(settings, **wanted):
     settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, **wanted}
 
 
-@pytest.mark.slow
 class TestReplicas:
     @pytest.fixture(autouse=True)
     def _wanted(self, real, replica, settings):

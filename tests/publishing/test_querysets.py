@@ -40,6 +40,11 @@ def queries():
     found += [word for word in words if word in {"SELECT", "INSERT", "UPDATE", "DELETE"}]
 
 
+def read_before():
+    """The statement that reads the rows before a write; on PostgreSQL a cursor does it, which is not seen."""
+    return [] if connection.vendor == "postgresql" else ["SELECT"]
+
+
 class TestManagers:
     @pytest.mark.parametrize("manager", ["objects", "managed", "own"])
     def test_every_kind_publishes(self, tickets, told, manager):
@@ -117,18 +122,16 @@ class TestUpdate:
         [
             lambda rows: rows.filter(shop__name="corner"),
             lambda rows: rows.filter(Exists(Shop.objects.filter(pk=OuterRef("shop"), name="corner"))),
-            lambda rows: rows.annotate(half=F("price") / 2).filter(half=0, price=1),
+            lambda rows: rows.annotate(twice=F("price") * 2).filter(twice=2),
             lambda rows: rows.filter(number="B").distinct(),
             lambda rows: rows.filter(number="B").values("status"),
             lambda rows: rows.filter(number="B").order_by("-price").select_related("shop"),
             lambda rows: rows.annotate(n=Count("shop__tickets")).filter(n=1),
             lambda rows: rows.exclude(Q(number="A") | Q(number="C")),
-            lambda rows: rows.filter(pk__in=rows.filter(price__gt=0)[:1]),
             lambda rows: rows.filter(number="B") | rows.filter(number="Z"),
         ],
         ids=[
-            *("join", "exists", "annotation", "distinct", "values", "order", "aggregate", "exclude"),
-            *("sliced subquery", "combined"),
+            *("join", "exists", "annotation", "distinct", "values", "order", "aggregate", "exclude", "combined"),
         ],
     )
     def test_whatever_narrows_it(self, tickets, told, narrow):
@@ -136,6 +139,13 @@ class TestUpdate:
             tickets[1].shop = Shop.objects.create(name="corner")
             tickets[1].save()
         assert narrow(Ticket.objects.all()).update(status="sold") == 1
+        assert told() == [("update", "B")]
+
+    def test_a_sliced_subquery_may_narrow_it(self, tickets, told):
+        if connection.vendor == "mysql":
+            pytest.skip("MySQL and MariaDB know no such queries")
+        rows = Ticket.objects.filter(pk__in=Ticket.objects.filter(price__gt=0).order_by("price")[:1])
+        assert rows.update(status="sold") == 1
         assert told() == [("update", "B")]
 
     def test_a_join_that_finds_a_row_twice_tells_it_once(self, tickets, server, entries):
@@ -211,7 +221,7 @@ class TestUpdate:
         monkeypatch.setattr(rows, "AT_A_TIME", 2)
         with queries() as found:
             Ticket.objects.update(status="sold")
-        assert found == ["SELECT", "UPDATE", "SELECT", "SELECT"]
+        assert found == [*read_before(), "UPDATE", "SELECT", "SELECT"]
         assert told() == [("update", number) for number in "ABC"]
 
 
@@ -245,7 +255,7 @@ class TestBulkUpdate:
     def test_costs_a_select_before_and_after(self, tickets):
         with queries() as found:
             Ticket.objects.bulk_update(tickets, ["status"])
-        assert found == ["SELECT", "UPDATE", "SELECT"]
+        assert found == [*read_before(), "UPDATE", "SELECT"]
 
     def test_tells_changes(self, server, entries):
         season = Season.objects.create(name="spring")
@@ -289,6 +299,7 @@ class TestBulkCreate:
         )
         assert told() == [("create", "E")]
 
+    @pytest.mark.usefixtures("upserts")
     def test_that_updates_conflicts_tells_both(self, tickets, entries):
         Ticket.objects.bulk_create(
             [Ticket(number="D", status="new"), Ticket(number="B", status="new")],
@@ -300,6 +311,7 @@ class TestBulkCreate:
         assert (created["action"], created["data"]["number"]) == ("create", "D")
         assert (updated["action"], updated["data"]["number"], updated["changed"]) == ("update", "B", ["status"])
 
+    @pytest.mark.usefixtures("upserts")
     def test_that_updates_conflicts_tells_changes(self, server, entries):
         season = Season.objects.create(name="spring")
         Season.objects.bulk_create(

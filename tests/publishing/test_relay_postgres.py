@@ -3,6 +3,7 @@
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import environ
 import pytest
@@ -16,6 +17,8 @@ from stream_events.publishing.relay import Relay
 from stream_events.publishing.relaying import Relaying
 from tests.conftest import wait_for
 from tests.faults.postgres import Postgres
+
+pytestmark = pytest.mark.slow
 
 ALIAS = "postgres"
 
@@ -63,6 +66,17 @@ def in_a_thread(function):
 
 def relay():
     return in_a_thread(lambda: Relay(ALIAS).run())
+
+
+def test_the_time_of_an_event_is_told_in_utc_where_django_uses_no_time_zones(
+    settings, postgres, add_database, arrived
+):
+    add_database("far", environ.Env.db_url_config(postgres.url))
+    settings.USE_TZ, settings.TIME_ZONE = False, "Asia/Tokyo"
+    write_outbox([make_entry("orders", {"obj_id": 1, "obj_type": "shop.order"})], "far")
+    Relay("far").run()
+    occurred_at = datetime.fromisoformat(arrived("orders", 1)[0]["occurred_at"].decode())
+    assert abs(occurred_at - datetime.now(UTC)) < timedelta(hours=1)
 
 
 def test_rows_behind_one_of_the_same_object_in_another_relays_hands_wait(keys):

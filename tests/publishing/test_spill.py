@@ -9,6 +9,7 @@ from django.db import connections, transaction
 
 from stream_events import StreamPublisher
 from stream_events.models import OutboxEvent
+from stream_events.publishing import outbox
 from stream_events.publishing.breaker import breaker
 from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import make_entry
@@ -201,6 +202,23 @@ class TestTheTableIsMissing:
         assert "secret number" not in caplog.text
         assert outcomes["lost"] == before + 2
 
+    def test_a_transaction_that_goes_on_in_the_outboxs_database_is_not_hurt(self, settings, caplog):
+        settings.DATABASE_ROUTERS = [f"{__name__}.DefaultOnly"]
+        with transaction.atomic():
+            order("A1")
+            order("B1", using="other")
+            order("A2")
+        assert "run migrate?" in caplog.text
+        assert Order.objects.count() == 2
+
+
+class Nowhere:
+    def allow_migrate(self, db, app_label, **hints):
+        return app_label != "stream_events"
+
+    def db_for_write(self, model, **hints):
+        return "nowhere" if model is OutboxEvent else None
+
 
 class DefaultOnly:
     def allow_migrate(self, db, app_label, **hints):
@@ -216,6 +234,30 @@ def test_an_event_of_a_database_that_may_have_no_outbox_is_spilled_to_the_one_th
     order("A2", using="other")  # waits behind the first all the same
     assert numbers(2) == ["A1", "A2"]
     wait_until_sent()
+
+
+def test_whatever_keeps_events_from_the_outbox_the_log_names_them(real, settings, caplog):
+    settings.DATABASE_ROUTERS = [f"{__name__}.Nowhere"]
+    real.kill()
+    order("A1")
+    assert Order.objects.count() == 1
+    assert "event_not_published stream=orders" in caplog.text
+
+
+def test_of_many_events_all_are_spilled_or_none(real, settings, monkeypatch):
+    def fail_later(connection, count):
+        monkeypatch.setattr(outbox, "_statement", lambda *_: "INSERT INTO nowhere")
+        return statement(connection, count)
+
+    statement = outbox._statement
+    monkeypatch.setattr(outbox, "_statement", fail_later)
+    before = outcomes["lost"]
+    real.kill()
+    with transaction.atomic():
+        for number in range(outbox.AT_A_TIME + 1):
+            order(number)
+    assert waiting() == []
+    assert outcomes["lost"] == before + outbox.AT_A_TIME + 1
 
 
 class TestOtherAnswersToFailure:
@@ -258,6 +300,7 @@ class TestALostReply:
         assert ids == [ids[0], *ids[1 : count + 1] * 2, ids[-1]]
         assert len(set(ids)) == count + 2
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(("command", "count"), [("XADD", 1), ("EVAL", 3)])
     def test_when_a_relay_sends_as_well(self, proxy, real, arrived, command, count):
         real.client.set("orders", "no stream")

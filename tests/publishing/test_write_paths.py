@@ -112,7 +112,6 @@ SETTINGS = {
     "savepoint rollback": Setting(_rolled_back_savepoint, leaves=AROUND),
     "second database": Setting(lambda wares: _rolled_back("default"), is_one_transaction=False, using="other"),
 }
-FEW = ("commit", "savepoint rollback")
 
 
 class Bench:
@@ -215,14 +214,13 @@ def make_bench(client, django_db_setup, django_db_blocker):
 
 
 def _cases():
-    """All combinations; every day runs those that are special in one way in few settings, and in two ways in none."""
+    """All combinations; those that are special in one way run every day with an ordinary commit only."""
     for path in PATHS:
         for kind, (option_name, option), (setting_name, setting) in product(
             path.kinds, OPTIONS.items(), SETTINGS.items()
         ):
-            special = (kind != "plain") + option.is_simple + path.is_long
-            is_daily = special == 0 or (special == 1 and setting_name in FEW)
-            marks = [] if is_daily else [pytest.mark.slow]
+            is_special = kind != "plain" or option.is_simple or path.is_long or setting_name == "savepoint"
+            marks = [pytest.mark.slow] if is_special and setting_name != "commit" else []
             name = f"{path.write.__name__}-{kind}-{option_name}-{setting_name}"
             yield pytest.param(path, kind, option, setting, id=name, marks=marks)
 
