@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import quote
 
+from django.conf import ENVIRONMENT_VARIABLE
 from django.conf import settings as django_settings
 
 from stream_events.exceptions import ConfigurationError
@@ -68,6 +70,12 @@ def get_settings() -> Settings:
     return _cached[1]
 
 
+def settings_for(url: str | None = None) -> Settings:
+    """The project's settings, or where Django is not configured the defaults, with ``url`` in place of theirs."""
+    settings = get_settings() if is_configured() else Settings()
+    return settings if url is None else replace(settings, url=_located(url))
+
+
 def unknown_keys() -> dict[str, str | None]:
     """Keys of ``STREAM_EVENTS`` that mean nothing, each with the known key that comes closest."""
     raw = getattr(django_settings, "STREAM_EVENTS", None)
@@ -77,6 +85,11 @@ def unknown_keys() -> dict[str, str | None]:
         for name in names
         if name not in KEYS
     }
+
+
+def is_configured() -> bool:
+    """Whether Django has settings: programs that are no Django project have none, and no databases."""
+    return bool(django_settings.configured or os.environ.get(ENVIRONMENT_VARIABLE))
 
 
 def is_debug() -> bool:
@@ -94,9 +107,16 @@ def _parse(raw: object) -> Settings:
     if not isinstance(raw, Mapping):
         raise ConfigurationError(f"STREAM_EVENTS must be a dictionary, got {type(raw).__name__}.")
     values = {KEYS[name].name: _value(name, raw[name]) for name in raw if name in KEYS}
-    if values.get("url", "").rstrip("/") == EMBEDDED.rstrip("/"):
-        values["url"] = f"{EMBEDDED}{quote(str(_project_folder() / '.stream_events'))}"
+    if "url" in values:
+        values["url"] = _located(values["url"])
     return Settings(**values)
+
+
+def _located(url: str) -> str:
+    """``url``; one that is only ``embedded://`` with the folder that it means."""
+    if url.rstrip("/") != EMBEDDED.rstrip("/"):
+        return url
+    return f"{EMBEDDED}{quote(str(_project_folder() / '.stream_events'))}"
 
 
 def _value(name: str, value: Any) -> Any:
@@ -147,4 +167,5 @@ def _is_list_of_names(value: object) -> bool:
 
 
 def _project_folder() -> Path:
-    return Path(getattr(django_settings, "BASE_DIR", None) or Path.cwd()).absolute()
+    folder = getattr(django_settings, "BASE_DIR", None) if is_configured() else None
+    return Path(folder or Path.cwd()).absolute()

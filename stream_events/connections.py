@@ -60,14 +60,14 @@ def inspecting_client() -> redis.Redis:
     return _shared_client("inspect", lambda settings: _INSPECT_TIMEOUT)
 
 
-def reading_client(name: str, block: float) -> redis.Redis:
+def reading_client(settings: Settings, name: str, block: float) -> redis.Redis:
     """A new client for reads that wait up to ``block`` seconds; the server knows its connections by ``name``."""
-    return make_client(get_settings(), timeout=block + _REPLY_MARGIN, client_name=name)
+    return make_client(settings, timeout=block + _REPLY_MARGIN, client_name=name)
 
 
-def command_client() -> redis.Redis:
+def command_client(settings: Settings) -> redis.Redis:
     """A new client for the short commands of one consumer."""
-    return make_client(get_settings(), timeout=_COMMAND_TIMEOUT)
+    return make_client(settings, timeout=_COMMAND_TIMEOUT)
 
 
 def make_client(settings: Settings, *, timeout: float, client_name: str | None = None) -> redis.Redis:

@@ -7,7 +7,7 @@ import pytest
 import redis
 from django.test import override_settings
 
-from stream_events.conf import Settings
+from stream_events.conf import Settings, get_settings
 from stream_events.connections import (
     command_client,
     inspecting_client,
@@ -92,9 +92,9 @@ def test_no_client_repeats_a_command_or_decodes_replies_whatever_the_options_say
 def test_each_purpose_has_its_own_time_limit():
     assert connection_arguments(publishing_client())["socket_timeout"] == 0.125
     assert connection_arguments(publishing_client())["socket_connect_timeout"] == 0.125
-    assert connection_arguments(reading_client("me", 7.0))["socket_timeout"] == 12.0
-    assert connection_arguments(reading_client("me", 7.0))["client_name"] == "me"
-    assert connection_arguments(command_client())["socket_timeout"] == 5.0
+    assert connection_arguments(reading_client(get_settings(), "me", 7.0))["socket_timeout"] == 12.0
+    assert connection_arguments(reading_client(get_settings(), "me", 7.0))["client_name"] == "me"
+    assert connection_arguments(command_client(get_settings()))["socket_timeout"] == 5.0
     assert connection_arguments(inspecting_client())["socket_timeout"] == 2.0
 
 

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+from django.conf import settings
 
 import stream_events
 
@@ -23,6 +24,19 @@ def test_the_registry_and_events_need_no_django_settings():
         "import sys; print([one.name for one in handlers])"
     )
     assert done.stdout == "['builtins.print']\n", done.stderr
+
+
+def test_a_consumer_of_given_handlers_needs_no_django_settings(server):
+    server.xadd("orders", {"payload": '{"obj_id": 7}'})
+    done = run_python(
+        "from stream_events.conf import settings_for\n"
+        "from stream_events.consuming import Consumer\n"
+        "from stream_events.registration import make_handler\n"
+        "handler = make_handler(lambda event: print(event.obj_id), 'orders', 'billing', {})\n"
+        f"settings = settings_for({settings.STREAM_EVENTS['URL']!r})\n"
+        "print(Consumer('orders', 'billing', handlers=(handler,), settings=settings, drain=True).run())\n"
+    )
+    assert done.stdout == "7\nstarted=1 failed=0 dead=0 adopted=0 trimmed=0 unhandled=0 left=0\n", done.stderr
 
 
 @pytest.mark.parametrize("name", stream_events.__all__)

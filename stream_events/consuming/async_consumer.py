@@ -7,8 +7,7 @@ import concurrent.futures
 import threading
 from typing import Any
 
-from django.db import connections
-
+from stream_events.consuming import database
 from stream_events.consuming.consumer import Consumer
 from stream_events.consuming.options import Report
 
@@ -64,7 +63,7 @@ class AsyncConsumer:
             if not self._future.done():
                 self._future.set_result(report)
         finally:
-            connections.close_all()
+            database.leave()
 
     def _abandon(self, error: BaseException) -> None:
         """Let whoever awaits ``run`` have ``error``, although a handler may still run."""

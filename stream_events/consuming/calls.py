@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from django.db import close_old_connections
-
 from stream_events.consuming import database
 from stream_events.consuming.attempt import Attempt
 from stream_events.consuming.context import Context
@@ -68,7 +66,7 @@ class Calls:
                 for attempt in attempts:
                     attempt.note(handler, None, self.policy)
                 return None
-            close_old_connections()
+            database.look_after()
             if database.is_outage(error):
                 return error
         for attempt in attempts:
@@ -84,7 +82,7 @@ class Calls:
             return INTERRUPTED
         error = self._dispatcher.call(handler, [attempt.event_for(handler)])
         if error is not None:
-            close_old_connections()  # the reason may be a connection that the next entry would get
+            database.look_after()  # the reason may be a connection that the next entry would get
             if database.is_outage(error):
                 return error
             self._context.tally.add("failed")

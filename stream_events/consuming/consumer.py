@@ -13,11 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
-from django.db import connections
 
 from stream_events.conf import get_settings
 from stream_events.connections import command_client, explain, reading_client
-from stream_events.consuming import inbox
+from stream_events.consuming import database, inbox
 from stream_events.consuming.context import Context
 from stream_events.consuming.dispatch import Dispatcher
 from stream_events.consuming.event_loop import EventLoop
@@ -58,7 +57,7 @@ class Consumer:
         self.options = ConsumerOptions(**options)
         self.stream = stream
         self.group = group
-        self.handlers = handlers.usable(stream, group)
+        self.handlers = self.options.handlers or handlers.usable(stream, group)
         for handler in self.handlers:
             if reason := inbox.why_not(handler):
                 raise ConfigurationError(f"handler {handler.name}: {reason}")
@@ -124,8 +123,11 @@ class Consumer:
         self._halt.ask()
 
     def _make_context(self) -> Context:
-        settings, options = get_settings(), self.options
-        clients = Clients(reading_client(self.name, options.block or settings.block), command_client())
+        options = self.options
+        settings = options.settings or get_settings()
+        clients = Clients(
+            reading_client(settings, self.name, options.block or settings.block), command_client(settings)
+        )
         names = (self.stream, self.group, settings.key_prefix)
         group = Group(group_keys(*names), self.group, self.name, clients)
         return Context(
@@ -168,7 +170,7 @@ class Consumer:
             retention = self._context.settings.inbox_retention
             janitor = Ticker("janitor", lambda: inbox.prune_all(self.handlers, retention), fail, delay)
         delay = random.uniform(0, HOUSEKEEPING)  # noqa: S311
-        housekeeper = Ticker("housekeeper", self._keep_house, fail, delay, connections.close_all)
+        housekeeper = Ticker("housekeeper", self._keep_house, fail, delay, database.leave)
         self._lanes = Lanes(self.options.threads, self._handling.handle, fail)
         try:
             while not self._reader.is_over():

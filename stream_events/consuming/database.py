@@ -8,12 +8,27 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 
+from django import db
 from django.db import Error, InterfaceError, OperationalError, connections
 
+from stream_events.conf import is_configured
 from stream_events.connections import explain
 from stream_events.consuming.halt import Halt
 
 logger = logging.getLogger("stream_events")
+
+
+def look_after() -> None:
+    """Close connections of this thread that are old or broken; the next query opens new ones."""
+    if is_configured():
+        db.close_old_connections()
+        db.reset_queries()
+
+
+def leave() -> None:
+    """Close all connections of this thread, which is about to end."""
+    if is_configured():
+        connections.close_all()
 
 
 def is_outage(error: BaseException) -> bool:

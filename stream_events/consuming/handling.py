@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 
 import redis
-from django.db import close_old_connections, reset_queries
 
 from stream_events.connections import explain
-from stream_events.consuming import policy
+from stream_events.consuming import database, policy
 from stream_events.consuming.attempt import Attempt
 from stream_events.consuming.calls import INTERRUPTED, Calls
 from stream_events.consuming.context import Context
@@ -57,8 +56,7 @@ class Handling:
             while lane.work and not halt.is_asked():
                 now = time.monotonic()
                 if now - looked_after > DATABASE_CHECK:
-                    close_old_connections()
-                    reset_queries()
+                    database.look_after()
                     looked_after = now
                 if self._is_ours(lane, now):
                     handled += self._handle_next(lane)
@@ -71,7 +69,7 @@ class Handling:
                 self._context.tally.add("started", handled)
             if halt.is_asked():
                 self._settlement.hand_back(lane.drain())
-            close_old_connections()
+            database.look_after()
 
     def _is_ours(self, lane: Lane, now: float) -> bool:
         """Whether the first entry of the lane can be started; after a gap of the lease, Redis is asked."""

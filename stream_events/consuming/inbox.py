@@ -6,15 +6,17 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, IntegrityError, connections, router, transaction
 from django.utils import timezone
 
 from stream_events.events import Event
 from stream_events.exceptions import ConfigurationError
-from stream_events.models import InboxEntry
 from stream_events.registration import Handler
+
+if TYPE_CHECKING:
+    from stream_events.models import InboxEntry
 
 logger = logging.getLogger("stream_events")
 
@@ -35,14 +37,14 @@ def handle_once(handler: Handler, events: Sequence[Event], call: Callable[[], An
     processes with the same event, the second waits for the first to commit, and then finds its row. Raises
     ``SomeHandledBeforeError`` for several events when not all of them are new.
     """
+    inbox = _inbox()
     rows = [
-        InboxEntry(group=_fit(handler.group), handler=_fit(handler.name), event_id=_fit(event.event_id))
-        for event in events
+        inbox(group=_fit(handler.group), handler=_fit(handler.name), event_id=_fit(event.event_id)) for event in events
     ]
     are_new = False
     try:
         with transaction.atomic(using=handler.atomic):
-            InboxEntry.objects.using(handler.atomic).bulk_create(rows)
+            inbox.objects.using(handler.atomic).bulk_create(rows)
             are_new = True
             call()
     except IntegrityError as error:
@@ -56,7 +58,7 @@ def handle_once(handler: Handler, events: Sequence[Event], call: Callable[[], An
 
 def prune(alias: str, retention: float) -> int:
     """Forget events handled longer ago than ``retention`` seconds; returns how many, a limited number at a time."""
-    rows = InboxEntry.objects.using(alias)
+    rows = _inbox().objects.using(alias)
     old = rows.filter(handled_at__lt=timezone.now() - timedelta(seconds=retention)).order_by("handled_at")
     keys = list(old.values_list("pk", flat=True)[:PRUNED_AT_A_TIME])
     rows.filter(pk__in=keys).delete()
@@ -92,9 +94,9 @@ def check_tables(handlers: Iterable[Handler]) -> None:
                 tables = connections[alias].introspection.table_names(cursor)
         except DatabaseError:
             continue
-        if InboxEntry._meta.db_table not in tables:
+        if (table := _inbox()._meta.db_table) not in tables:
             raise ConfigurationError(
-                f"once=True needs the table {InboxEntry._meta.db_table!r} in the database {alias!r}: run"
+                f"once=True needs the table {table!r} in the database {alias!r}: run"
                 f" manage.py migrate --database {alias}."
             )
 
@@ -106,9 +108,16 @@ def why_not(handler: Handler) -> str:
         return ""
     if alias not in connections:
         return f"there is no database {alias!r}"
-    if handler.once and not router.allow_migrate_model(alias, InboxEntry):
+    if handler.once and not router.allow_migrate_model(alias, _inbox()):
         return f"a database router keeps the inbox's table out of the database {alias!r}"
     return ""
+
+
+def _inbox() -> type[InboxEntry]:
+    # Models exist only where Django is configured; a consumer without once=True needs neither.
+    from stream_events.models import InboxEntry
+
+    return InboxEntry
 
 
 def _fit(text: str) -> str:

@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from django.db import connections
-
+from stream_events.consuming import database
 from stream_events.consuming.hand import Hand
 from stream_events.events import Entry, Event
 from stream_events.exceptions import EventDecodeError
@@ -118,7 +117,7 @@ class Lanes:
         except BaseException as error:  # noqa: BLE001 - the consumer ends with it
             self._on_death(error)
         finally:
-            connections.close_all()
+            database.leave()
 
 
 def _object_number(entry: Entry) -> int:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from stream_events.conf import Settings
 from stream_events.exceptions import ConfigurationError
+from stream_events.registration import Handler
 
 FIRST = "0"  # the position before the oldest entry
 MOST_LANES = 1000
@@ -30,6 +32,8 @@ class ConsumerOptions:
     max_events: int | None = None  # end when so many events were started
     max_seconds: float | None = None
     shutdown_timeout: float | None = None  # what running handlers are given when the consumer stops
+    handlers: tuple[Handler, ...] = ()  # those that are registered, unless given
+    settings: Settings | None = None  # the project's, unless given
     abandon: Callable[[BaseException], None] | None = None  # called when a handler cannot be waited for any longer
 
     def __post_init__(self) -> None:

@@ -7,8 +7,7 @@ import redis
 from django.test import override_settings
 
 from stream_events import StreamPublisher
-from stream_events.consuming import Consumer, hand, handling, pace
-from stream_events.consuming import calls as calls_of_handlers
+from stream_events.consuming import Consumer, database, hand, pace
 from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from tests.conftest import wait_for
 
@@ -140,8 +139,7 @@ def test_draining_a_group_that_goes_away_ends(handled, server):
 def test_database_connections_are_looked_after_around_a_batch_and_after_a_failure(handled, monkeypatch):
     publish(1, 2, 3)
     handled.failing = {2}
-    for module in (handling, calls_of_handlers):
-        monkeypatch.setattr(module, "close_old_connections", lambda: handled.append("looked after"))
+    monkeypatch.setattr(database, "look_after", lambda: handled.append("looked after"))
     consume()
     assert handled == ["looked after", 1, 2, "looked after", 3, "looked after"]
 
