@@ -97,6 +97,12 @@ def make_client(settings: Settings, *, timeout: float, client_name: str | None =
     return redis.Redis(connection_pool=pool)
 
 
+def make_line(settings: Settings, *, timeout: float) -> Line:
+    """A line to ``settings.url``; raises as ``make_client`` does."""
+    pool = make_client(settings, timeout=timeout).connection_pool
+    return Line(lambda: pool.connection_class(**pool.connection_kwargs), timeout)
+
+
 def parse(url: str) -> dict[str, Any]:
     """The connection arguments in ``url``; raises ``ConfigurationError`` that shows no password."""
     scheme = url.partition("://")[0]
@@ -144,11 +150,7 @@ def _shared_client(purpose: str, timeout: Callable[[Settings], float]) -> redis.
 
 
 def _shared_line(purpose: str, timeout: Callable[[Settings], float]) -> Line:
-    def make(settings: Settings) -> Line:
-        pool = make_client(settings, timeout=timeout(settings)).connection_pool
-        return Line(lambda: pool.connection_class(**pool.connection_kwargs), timeout(settings))
-
-    line: Line = _share(f"{purpose}-line", make)
+    line: Line = _share(f"{purpose}-line", lambda settings: make_line(settings, timeout=timeout(settings)))
     return line
 
 

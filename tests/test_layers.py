@@ -14,7 +14,7 @@ LAYERS = [
     {"conf", "registration"},
     {"connections", "registry", "models", "signals", "cause"},
     {"publishing", "consuming"},
-    {"operations"},
+    {"operations", "clients"},
     {"admin", "management", "checks"},
     {"apps"},
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from asgiref.sync import sync_to_async
 
-from stream_events.conf import get_settings
+from stream_events.conf import Settings, get_settings
 from stream_events.connections import explain, publishing_client
 from stream_events.events import PAYLOAD, decode_payload
 from stream_events.exceptions import EventDecodeError, EventEncodeError, StreamEventsError
@@ -41,7 +41,7 @@ class Appender:
         if is_suppressed(self.stream):
             return None, obj_id
         try:
-            reply = append([make_entry(self.stream, payload)])[0]
+            reply = self._append([make_entry(self.stream, payload)])[0]
             if not isinstance(reply, str):
                 raise reply
         except _FAILURES as error:
@@ -77,7 +77,7 @@ class Appender:
                 failed.append(obj_id)
         replies: Sequence[str | Exception]
         try:
-            replies = append([entry for _, entry in ready]) if ready else []
+            replies = self._append([entry for _, entry in ready]) if ready else []
         except _FAILURES as error:
             replies = [error] * len(ready)
         added = []
@@ -97,12 +97,12 @@ class Appender:
 
     def delete(self, entry_id: str) -> dict[str, int]:
         """Delete one entry from the stream; the value is 1, or 0 when there was none."""
-        return {entry_id: int(publishing_client().xdel(self._key, entry_id))}
+        return {entry_id: int(self._client().xdel(self._key, entry_id))}
 
     def get_list(self, msg_count: int = 10) -> dict[str, dict[str, Any]]:
         """The oldest ``msg_count`` entries: id and payload, which is empty where it cannot be decoded."""
         found = {}
-        reply: Any = publishing_client().xrange(self._key, count=msg_count)
+        reply: Any = self._client().xrange(self._key, count=msg_count)
         for raw_id, fields in reply:
             entry_id = raw_id.decode()
             try:
@@ -113,7 +113,16 @@ class Appender:
 
     @property
     def _key(self) -> str:
-        return stream_key(self.stream, get_settings().key_prefix)
+        return stream_key(self.stream, self._settings().key_prefix)
+
+    def _settings(self) -> Settings:
+        return get_settings()
+
+    def _client(self) -> redis.Redis:
+        return publishing_client()
+
+    def _append(self, entries: Sequence[NewEntry]) -> list[str | redis.ResponseError]:
+        return append(entries)
 
     def _log_failure(self, obj_id: Any, error: Exception) -> None:
         logger.error("event_not_published stream=%s obj_id=%r error=%r", self.stream, obj_id, explain(error))

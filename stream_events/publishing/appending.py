@@ -52,26 +52,27 @@ class RequestLine:
 _requests = RequestLine()
 
 
-def append(entries: Sequence[NewEntry]) -> list[str | redis.ResponseError]:
+def append(
+    entries: Sequence[NewEntry], line: Line | RequestLine = _requests, settings: Settings | None = None
+) -> list[str | redis.ResponseError]:
     """Append ``entries``, each on its own; for each the entry id that Redis gave it, or why it was refused.
 
     Raises what the line raises when Redis cannot be reached: then nobody knows which entries arrived. Raises
     ``NotDurableError`` when too few replicas or files have confirmed them.
     """
-    settings = get_settings()
-    replies = _converse(_requests, [_xadd(entry, settings) for entry in entries], settings)
+    settings = settings or get_settings()
+    replies = _converse(line, [_xadd(entry, settings) for entry in entries], settings)
     return [reply.decode() if isinstance(reply, bytes) else reply for reply in replies]
 
 
 def append_in_order(
-    entries: Sequence[NewEntry], line: Line | RequestLine | None = None
+    entries: Sequence[NewEntry], line: Line | RequestLine = _requests
 ) -> list[tuple[NewEntry, redis.ResponseError]]:
     """Append ``entries``; returns those that were not, with the reason.
 
     Of one stream they are appended in order, up to the first that is refused. Raises as ``append`` does.
     """
     settings = get_settings()
-    line = line or _requests
     if len(entries) == 1:
         reply = _converse(line, [_xadd(entries[0], settings)], settings)[0]
         return [(entries[0], reply)] if isinstance(reply, redis.ResponseError) else []

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from stream_events.conf import get_settings
+from stream_events.conf import settings_for
 from stream_events.exceptions import EventEncodeError
 from stream_events.publishing.causality import caused
 
@@ -95,7 +95,7 @@ def encode(stream: str, payload: Mapping[str, Any]) -> bytes:
         encoded = _encode(payload).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise EventEncodeError(f"event {_about(payload)} of stream {stream}: {error}") from error
-    limit = get_settings().max_payload
+    limit = settings_for().max_payload
     if len(encoded) > limit:
         raise EventEncodeError(
             f"event {_about(payload)} of stream {stream}: {len(encoded):,} bytes are more than MAX_PAYLOAD"

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from stream_events.conf import get_settings
+from stream_events.conf import settings_for
 from stream_events.keys import check_stream
 
 _ALL = "*"
@@ -32,4 +32,4 @@ def suppress(*streams: str) -> Iterator[None]:
 def is_suppressed(stream: str) -> bool:
     """Whether nothing is to be published to ``stream`` here, because of ``suppress`` or ``ENABLED``."""
     suppressed = _suppressed.get()
-    return bool(suppressed and (stream in suppressed or _ALL in suppressed)) or not get_settings().enabled
+    return bool(suppressed and (stream in suppressed or _ALL in suppressed)) or not settings_for().enabled

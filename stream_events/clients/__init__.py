@@ -1,0 +1,26 @@
+"""Clients of streams for any program: Django has to be installed, not configured."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stream_events.clients.events_publisher import EventsPublisher
+
+__all__ = ["EventsPublisher"]
+
+_HOMES = {
+    "EventsPublisher": "stream_events.clients.events_publisher",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
