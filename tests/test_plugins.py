@@ -116,6 +116,15 @@ def test_what_a_plugin_and_the_project_register_alike_is_no_error(site, load, re
     assert [str(one.source) for one in registry.usable("orders", "parcels")] == [__name__]
 
 
+def test_a_package_that_is_installed_in_two_folders_is_the_first_of_them(site, load, monkeypatch):
+    install(site, "acme", ["parcels = acme"], version="1.0", acme=MODULE)
+    (site / "first").mkdir()
+    install(site / "first", "Acme", ["parcels = acme"], version="2.0", acme=MODULE)
+    monkeypatch.syspath_prepend(site / "first")
+    (found,) = load("parcels").usable("orders", "parcels")
+    assert str(found.source) == "plugin 'parcels' of Acme 2.0"
+
+
 @pytest.mark.parametrize("name", ["parcel", "acme-parcels"])
 def test_a_name_that_nothing_has_is_answered_with_what_is_installed(site, load, name):
     install(site, "acme-parcels", ["parcels = acme"])

@@ -1,7 +1,9 @@
-"""``streams handlers``, called in this process."""
+"""``streams handlers``: what it lists, and how."""
 
 import io
 import json
+import os
+import subprocess
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -160,6 +162,22 @@ def test_problems_exit_78_and_everything_else_is_listed(handlers, settings, sett
     document = json.loads(out.getvalue())
     assert len(document["handlers"]) >= 3
     assert said in document["problems"][0]["text"]
+
+
+def test_whoever_reads_may_stop_reading(project):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = project.start("streams", "handlers", stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+
+
+def test_djangos_options_may_stand_on_both_sides_of_the_verb(project):
+    project.environment["REDIS_URL"] = "redis://127.0.0.1:1/0"  # which nobody asks
+    code, output = project.run("streams", "--traceback", "handlers", "--no-color", "--verbosity", "0")
+    assert code == 0
+    assert "create_invoice" in output
 
 
 def test_a_cell_stays_on_its_line():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,25 +35,37 @@ class Output:
     color: bool = True
 
     def write(self, *sections: Section) -> None:
-        """Write ``sections``: with ``json`` as one document, with ``plain`` only the rows of the first."""
+        """Write ``sections``: with ``json`` as one document, with ``plain`` only the rows of the first.
+
+        Whoever reads may stop reading, as ``head`` does.
+        """
+        try:
+            self._write(sections)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # The interpreter flushes again as it ends, and must not fail then.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stdout.fileno())
+            os.close(nowhere)
+
+    def note(self, text: str) -> None:
+        """Say something that is no result."""
+        self.notes.write(text)
+
+    def _write(self, sections: Sequence[Section]) -> None:
         match self.format:
             case "json":
                 document = {one.name: one.records for one in sections}
-                self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False))
+                self.stdout.write(json.dumps(document, indent=2))
             case "ndjson":
                 for section in sections:
                     for record in section.records:
-                        self.stdout.write(json.dumps({"section": section.name, **record}, ensure_ascii=False))
+                        self.stdout.write(json.dumps({"section": section.name, **record}))
             case "plain":
                 for row in sections[0].rows:
                     self.stdout.write("\t".join(_one_line(cell) for cell in row.values()))
             case _:
                 self._tables([_without_empty_columns(one.rows) for one in sections if one.rows])
-        self.stdout.flush()
-
-    def note(self, text: str) -> None:
-        """Say something that is no result."""
-        self.notes.write(text)
 
     def _tables(self, tables: Sequence[Sequence[Row]]) -> None:
         # A file or a pipe has no width, and what reads it expects no line to be broken.
