@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from stream_events.conf import get_settings
 from stream_events.exceptions import ConfigurationError
@@ -82,10 +83,8 @@ def installed_plugins() -> list[Plugin]:
 
 
 def _source(entry_point: EntryPoint) -> Source:
-    package = entry_point.dist
-    if package is None:
-        return Source(entry_point.name, "an unknown package", "")
-    return Source(entry_point.name, package.name, package.version)
+    metadata: Any = entry_point.dist.metadata if entry_point.dist else {}  # that of a broken package is empty
+    return Source(entry_point.name, metadata.get("Name") or "an unknown package", metadata.get("Version") or "?")
 
 
 def _load(name: str, installed: Sequence[Plugin]) -> None:

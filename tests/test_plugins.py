@@ -135,6 +135,13 @@ def test_a_name_that_nothing_has_is_answered_with_what_is_installed(site, load, 
     assert "'parcels' of acme-parcels 1.0, 'tours' of tours 2.0" in problem.text
 
 
+def test_a_package_that_does_not_say_what_it_is_can_have_plugins(site, load):
+    install(site, "acme", ["parcels = acme"], acme=MODULE)
+    (site / "acme-1.0.dist-info" / "METADATA").unlink()
+    (found,) = load("parcels").usable("orders", "parcels")
+    assert str(found.source) == "plugin 'parcels' of an unknown package ?"
+
+
 def test_a_name_that_two_packages_have_is_a_problem(site, load):
     install(site, "acme", ["parcels = acme"], acme=MODULE)
     install(site, "bolt", ["parcels = acme"])

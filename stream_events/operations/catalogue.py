@@ -34,7 +34,8 @@ def catalogue() -> Catalogue:
         names = get_settings().plugins
         plugins += [(plugin.source, plugin.name in names) for plugin in installed_plugins()]
     except ConfigurationError as error:
-        # Where plugins are named, loading them has reported the same.
-        problems += [Problem(str(error), error.hint)] * (str(error) not in {one.text for one in problems})
+        problem = Problem(str(error), error.hint)
+        if problem not in problems:  # else loading the plugins has reported it
+            problems.append(problem)
     found = sorted(handlers, key=lambda one: (one.stream, one.group or "", one.name))
     return Catalogue(tuple(found), tuple(plugins), tuple(problems))
