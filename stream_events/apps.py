@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from importlib import import_module
 from itertools import product
-from pathlib import Path
-from traceback import extract_tb
 
 from django.apps import AppConfig, apps
 from django.core import checks
@@ -22,6 +19,7 @@ class StreamEventsConfig(AppConfig):
 
     def ready(self) -> None:
         from stream_events import checks as own
+        from stream_events.plugins import load_plugins
         from stream_events.publishing import housekeeping, unseen
         from stream_events.signals import housekeeping as time_to_keep_house
 
@@ -32,6 +30,7 @@ class StreamEventsConfig(AppConfig):
         connection_created.connect(unseen.watch, dispatch_uid="stream_events.unseen")
         time_to_keep_house.connect(housekeeping.send_what_waits, dispatch_uid="stream_events.outbox")
         import_handler_modules()
+        load_plugins()
 
 
 def import_handler_modules() -> None:
@@ -54,9 +53,5 @@ def import_handler_modules() -> None:
             if module_has_submodule(config.module, name):
                 import_module(path)
         except Exception as error:  # noqa: BLE001 - whatever a module raises, consumers must not start
-            # Where the project's code is, not ours or the interpreter's that it has called.
-            frames = extract_tb(error.__traceback__)
-            ours = (str(Path(__file__).parent), "<frozen importlib", importlib.__path__[0])
-            frame = ([frame for frame in frames if not frame.filename.startswith(ours)] or frames)[-1]
-            text = f"{path} does not import: {type(error).__name__}: {error} ({frame.filename}, line {frame.lineno})"
-            handlers.report(Problem(text, "Mend the module; consumers do not start without it."))
+            hint = "Mend the module; consumers do not start without it."
+            handlers.report(Problem.raised(f"{path} does not import", error, hint))

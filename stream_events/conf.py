@@ -51,6 +51,7 @@ class Settings:
     unhandled: Unhandled = "ack"  # what becomes of events that no handler wants: "ack", or "dead"
     inbox_retention: float = 30 * 86400.0  # how long once=True remembers an event
     handler_modules: tuple[str, ...] = ("stream_handlers",)  # imported from every installed app
+    plugins: tuple[str, ...] = ()  # names of entry points of installed packages that are loaded
 
 
 KEYS = {option.name.upper(): option for option in fields(Settings)}

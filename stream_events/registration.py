@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from django.db import DEFAULT_DB_ALIAS
@@ -32,6 +32,18 @@ class HandlerOptions(TypedDict, total=False):
     allow_loop: bool  # it means to publish what it gets again itself
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who registered a handler: a module, or a plugin with the installed package that offers it."""
+
+    name: str  # the module's dotted path, or the plugin's name
+    package: str | None = None
+    version: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.package is None else f"plugin {self.name!r} of {self.package} {self.version}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
     """One function, and the events of one stream and group that it is called for.
@@ -52,6 +64,7 @@ class Handler:
     atomic: str | None = None  # the alias of the database whose transaction wraps it
     batch: int | None = None
     allow_loop: bool = False
+    source: Source | None = field(default=None, compare=False)  # the same handler, whoever registered it
 
     @property
     def origin(self) -> str:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import os
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
+from traceback import extract_tb
+from types import FrameType
 from typing import Any, TypeVar, Unpack
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import check_group, check_stream
-from stream_events.registration import Handler, HandlerFunction, HandlerOptions, dotted_path, make_handler
+from stream_events.registration import Handler, HandlerFunction, HandlerOptions, Source, dotted_path, make_handler
 
 F = TypeVar("F", bound=HandlerFunction)
+
+# Code that is nobody's mistake: ours, and the interpreter's that it has called.
+_NOT_THEIRS = (f"{Path(__file__).parent}{os.sep}", "<frozen importlib", importlib.__path__[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,13 @@ class Problem:
     hint: str = ""
     subject: Any = None
 
+    @classmethod
+    def raised(cls, what: str, error: BaseException, hint: str) -> Problem:
+        """``what``, with the error that code of the project or a plugin has raised, its file and its line."""
+        frames = [one for one in extract_tb(error.__traceback__) if not one.filename.startswith(_NOT_THEIRS)]
+        where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+        return cls(f"{what}: {type(error).__name__}: {error}{where}", hint)
+
 
 class HandlerRegistry:
     """The handlers of a project. ``stream_events.handlers`` is the one that consumers use."""
@@ -29,6 +46,7 @@ class HandlerRegistry:
     def __init__(self) -> None:
         self._handlers: dict[tuple[str, str, str], Handler] = {}
         self.problems: list[Problem] = []
+        self._loading: Source | None = None
 
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers.values())
@@ -39,14 +57,26 @@ class HandlerRegistry:
         The options are those of ``HandlerOptions``. A registration that cannot work raises nothing here: it becomes
         an error of ``manage.py check``, and consumers refuse to start.
         """
+        caller = _calling_frame()
+        source = self._loading or Source(caller.f_globals.get("__name__", "?"))
         try:
             check_stream(stream)
             check_group(group)
-            self._add(make_handler(func, stream, group, options))
+            self._add(replace(make_handler(func, stream, group, options), source=source))
         except ConfigurationError as error:
-            where = f"handler {dotted_path(func)} of stream {stream!r}, group {group!r}"
-            self.report(Problem(f"{where}: {error}", error.hint, func))
+            what = f"handler {dotted_path(func)} of stream {stream!r}, group {group!r}, registered by {source}"
+            where = f"{caller.f_code.co_filename}, line {caller.f_lineno}"
+            self.report(Problem(f"{what}: {error} ({where})", error.hint, func))
         return func
+
+    @contextlib.contextmanager
+    def loading(self, source: Source) -> Iterator[None]:
+        """Whatever is registered inside comes from ``source``, whichever module registers it."""
+        before, self._loading = self._loading, source
+        try:
+            yield
+        finally:
+            self._loading = before
 
     def report(self, problem: Problem) -> None:
         """Note a problem found outside ``register``, such as a handler module that does not import."""
@@ -77,7 +107,7 @@ class HandlerRegistry:
         other = self._handlers.setdefault(key, found)
         if other != found:
             raise ConfigurationError(
-                f"the name {found.name!r} is taken by {other.origin} with other options",
+                f"the name {found.name!r} is taken by {other.origin}, registered by {other.source} with other options",
                 "Give one of them another name=.",
             )
 
@@ -105,3 +135,11 @@ def handler(stream: str, *, group: str, **options: Unpack[HandlerOptions]) -> Ca
         return handlers.register(func, stream=stream, group=group, **options)
 
     return decorate
+
+
+def _calling_frame() -> FrameType:
+    """Where a registration is written: the frame that called this module."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals is globals():
+        frame = frame.f_back
+    return frame

@@ -11,6 +11,7 @@ def test_has_defaults_without_a_setting(settings):
     del settings.STREAM_EVENTS
     assert get_settings().url == "redis://localhost:6379/0"
     assert (get_settings().count, get_settings().block, get_settings().claim_idle) == (100, 2.0, 900.0)
+    assert get_settings().plugins == ()
 
 
 def test_sees_a_changed_setting():
@@ -37,6 +38,7 @@ def test_is_one_frozen_value_while_nothing_changes():
         ("ENABLED", "yes", "True or False"),
         ("ON_FAILURE", "ignore", "'outbox', 'raise', 'log'"),
         ("HANDLER_MODULES", "stream_handlers", "a list of names"),
+        ("PLUGINS", "parcels", "a list of names"),
         ("OPTIONS", [], "a dictionary"),
         ("OUTBOX", ["default"], "a dictionary"),
         ("OUTBOX", {"DATABASES": "default"}, "a list of names"),

@@ -13,7 +13,7 @@ LAYERS = [
     {"events", "keys", "embedded"},
     {"conf", "registration"},
     {"connections", "registry", "models", "signals", "cause"},
-    {"publishing", "consuming"},
+    {"publishing", "consuming", "plugins"},
     {"operations", "clients"},
     {"admin", "management", "checks"},
     {"apps"},
