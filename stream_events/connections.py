@@ -60,6 +60,11 @@ def inspecting_client() -> redis.Redis:
     return _shared_client("inspect", lambda settings: _INSPECT_TIMEOUT)
 
 
+def cache_client(settings: Settings, timeout: float) -> redis.Redis:
+    """The client of caches at ``settings.url``; no step takes longer than ``timeout`` seconds."""
+    return _shared_client(f"cache {timeout} {settings.url}", lambda _: timeout, settings)
+
+
 def reading_client(settings: Settings, name: str, block: float) -> redis.Redis:
     """A new client for reads that wait up to ``block`` seconds; the server knows its connections by ``name``."""
     return make_client(settings, timeout=block + _REPLY_MARGIN, client_name=name)
@@ -144,8 +149,13 @@ def explain(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _shared_client(purpose: str, timeout: Callable[[Settings], float]) -> redis.Redis:
-    client: redis.Redis = _share(purpose, lambda settings: make_client(settings, timeout=timeout(settings)))
+def _shared_client(
+    purpose: str, timeout: Callable[[Settings], float], settings: Settings | None = None
+) -> redis.Redis:
+    def make(settings: Settings) -> redis.Redis:
+        return make_client(settings, timeout=timeout(settings))
+
+    client: redis.Redis = _share(purpose, make, settings)
     return client
 
 
@@ -154,16 +164,20 @@ def _shared_line(purpose: str, timeout: Callable[[Settings], float]) -> Line:
     return line
 
 
-def _share(purpose: str, make: Callable[[Settings], Any]) -> Any:
-    """What ``make`` has made of the present settings for ``purpose``, once for all threads."""
-    settings = get_settings()
+def _share(purpose: str, make: Callable[[Settings], Any], settings: Settings | None = None) -> Any:
+    """What ``make`` has made for ``purpose`` of ``settings``, or of the present ones, once for all threads."""
+    settings = settings or get_settings()
     known = _shared.get(purpose)
-    if known is not None and known[0] is settings:
+    if known is not None and _are_same(known[0], settings):
         return known[1]
     with _mutex:
         known = _shared.get(purpose)
-        if known is None or known[0] is not settings:
+        if known is None or not _are_same(known[0], settings):
             if known is not None:
                 known[1].close()
             known = _shared[purpose] = (settings, make(settings))
     return known[1]
+
+
+def _are_same(one: Settings, other: Settings) -> bool:
+    return one is other or one == other  # comparing all of them takes longer than publishing can spare

@@ -33,6 +33,14 @@ class EventDecodeError(StreamEventsError, ValueError):
     """An entry does not hold an event: no ``payload`` field, or one that is not a JSON object."""
 
 
+class CacheInputError(StreamEventsError, ValueError):
+    """A cache cannot take a key, a pattern, a value or a moment of expiry."""
+
+
+class CacheDecodeError(StreamEventsError, ValueError):
+    """What is under a key of a cache was not put there by one: it is not JSON."""
+
+
 class RedisUnavailableError(StreamEventsError):
     """Redis did not answer, and the caller asked not to wait for it."""
 

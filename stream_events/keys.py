@@ -12,6 +12,7 @@ RETRY_OWNER = "~retry"  # the consumer that owns all entries that wait; the scri
 LONGEST_STREAM = 200  # characters; the name is a column of the outbox
 TOMBSTONE = "deleted"  # what the cursor holds after an operator has deleted the group
 
+_RELAY = "relay:"
 _HASH_TAG = re.compile(r"\A[^{}]*\{[^{}]+\}[^{}]*\Z")
 _GROUP_FORBIDDEN = re.compile(r"[:{}~\s]")
 
@@ -42,6 +43,16 @@ def check_group(group: str) -> None:
         raise ConfigurationError(
             f"Group {group!r}: a group name has no colon, brace, space or “~”, and is not “stats”."
         )
+
+
+def check_cache_prefix(prefix: str) -> None:
+    """Raise ``ConfigurationError`` unless ``prefix`` can be put before the keys of a cache, and of nothing else."""
+    if not isinstance(prefix, str) or not prefix or not prefix.isprintable():
+        raise ConfigurationError(
+            f"The prefix of a cache is a non-empty printable string such as “cache:”, got {prefix!r}."
+        )
+    if prefix.startswith(_RELAY) or _RELAY.startswith(prefix):
+        raise ConfigurationError(f"Cache prefix {prefix!r}: “{_RELAY}” is reserved; choose another such as “cache:”.")
 
 
 def check_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -82,7 +93,12 @@ def group_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
 
 def relay_key(alias: str, prefix: str = "") -> str:
     """The key of the lock that relays of the database ``alias`` hold where rows cannot be locked."""
-    return f"{prefix}~relay:{alias}"
+    return f"{prefix}~{_RELAY}{alias}"
+
+
+def cache_root(cache_prefix: str, prefix: str = "") -> str:
+    """What every key of a cache begins with; by its “~” none is that of a stream, or of what belongs to one."""
+    return f"{prefix}~{cache_prefix}"
 
 
 def requeue_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:

@@ -13,7 +13,7 @@ LAYERS = [
     {"events", "keys", "embedded"},
     {"conf", "registration"},
     {"connections", "registry", "models", "signals", "cause"},
-    {"publishing", "consuming", "plugins"},
+    {"publishing", "consuming", "plugins", "cache"},
     {"operations", "clients"},
     {"admin", "management", "checks"},
     {"apps"},

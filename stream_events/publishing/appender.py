@@ -15,6 +15,7 @@ from stream_events.events import PAYLOAD, decode_payload
 from stream_events.exceptions import EventDecodeError, EventEncodeError, StreamEventsError
 from stream_events.keys import stream_key
 from stream_events.publishing.appending import append
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry, make_entry
 from stream_events.publishing.suppression import is_suppressed
 
@@ -49,6 +50,7 @@ class Appender:
                 raise
             self._log_failure(obj_id, error)
             return None, obj_id
+        outcomes.add("published")
         return reply, obj_id
 
     async def aadd(
@@ -87,6 +89,7 @@ class Appender:
             else:
                 self._log_failure(obj_id, reply)
                 failed.append(obj_id)
+        outcomes.add("published", len(added))
         return added, failed
 
     async def abatch_add(
@@ -125,4 +128,5 @@ class Appender:
         return append(entries)
 
     def _log_failure(self, obj_id: Any, error: Exception) -> None:
+        outcomes.add("rejected" if isinstance(error, EventEncodeError) else "lost")
         logger.error("event_not_published stream=%s obj_id=%r error=%r", self.stream, obj_id, explain(error))

@@ -97,7 +97,11 @@ class Attachment:
             return
         change = None
         if publisher.changes or update_fields is not None:
-            change, is_relevant = self._change(instance, created, using, update_fields)
+            try:
+                change, is_relevant = self._change(instance, created, using, update_fields)
+            except Exception as error:  # noqa: BLE001 - raised again, unless it is logged
+                self._fail(error, using)
+                return
             if not is_relevant:
                 return
         if action not in publisher.actions or publisher.is_silent():
@@ -143,15 +147,8 @@ class Attachment:
         """
         try:
             entries = self.make_entries(instances, action, using, changes=changes, data=data)
-        except Exception as error:
-            is_reversible = transaction.get_connection(using).in_atomic_block
-            if is_reversible:
-                transaction.set_rollback(True, using)
-            if is_reversible or not isinstance(error, EventEncodeError):
-                raise
-            outcomes.add("rejected")
-            about = self.publisher.stream, self.model._meta.label, explain(error)
-            logger.error("event_not_published stream=%s object=%s error=%r", *about)
+        except Exception as error:  # noqa: BLE001 - raised again, unless it is logged
+            self._fail(error, using)
             return
         self._hand_over(entries, using)
 
@@ -215,6 +212,17 @@ class Attachment:
             (write_coalesced if self.publisher.coalesce else write_outbox)(entries, using)
         else:
             send_after_commit(entries, using)
+
+    def _fail(self, error: Exception, using: str) -> None:
+        """Raise ``error``, or log it, as ``record`` says."""
+        is_reversible = transaction.get_connection(using).in_atomic_block
+        if is_reversible:
+            transaction.set_rollback(True, using)
+        if is_reversible or not isinstance(error, EventEncodeError):
+            raise error
+        outcomes.add("rejected")
+        about = self.publisher.stream, self.model._meta.label, explain(error)
+        logger.error("event_not_published stream=%s object=%s error=%r", *about)
 
     def _change(
         self, instance: Model, created: bool, using: str, update_fields: Collection[str] | None

@@ -13,6 +13,7 @@ from stream_events.connections import relaying_line
 from stream_events.exceptions import EventEncodeError
 from stream_events.publishing.appending import append_in_order
 from stream_events.publishing.bookmark import Bookmark
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry
 from stream_events.publishing.selection import Selection
 from stream_events.publishing.throttle import Throttle
@@ -114,6 +115,7 @@ class Backfill:
     def _send(self, made: Sequence[_Row]) -> None:
         entries = [row.entry for row in made if row.entry is not None]
         refused = append_in_order(entries, relaying_line())
+        outcomes.add("published", len(entries) - len(refused))
         first_refused = refused[0][0] if refused else None
         for row in made:
             if row.entry is not None and row.entry is first_refused:

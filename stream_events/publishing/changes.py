@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Model, QuerySet
 from django.db.models.fields.files import FieldFile
 
-from stream_events.publishing.model_events import concrete_field, is_expression
+from stream_events.publishing.model_events import concrete_field, is_expression, to_python
 from stream_events.publishing.moments import Moment, current_moment
 
 _STATE = "stream_events_values"  # the attribute of an instance's _state
@@ -125,20 +125,21 @@ def find_change(
 ) -> Change:
     """What differs in the fields ``names`` between the values ``before`` and the instance ``after``.
 
-    The previous values of those in ``told`` are told.
+    The previous values of those in ``told`` are told. Raises ``EventEncodeError`` for a value that its own field
+    refuses.
     """
     fields = [field for field in model._meta.concrete_fields if field.name in names]
     now = held_values(after, names)
     changed = [
         field for field in fields if field.attname not in now or not _are_equal(field, before[field.attname], now)
     ]
-    previous = {field.name: field.to_python(_plain(before[field.attname])) for field in changed if field.name in told}
+    previous = {field.name: to_python(field, _plain(before[field.attname])) for field in changed if field.name in told}
     return Change([field.name for field in changed], previous if told else None)
 
 
 def _are_equal(field: Any, before: Any, now: Values) -> bool:
     value = now[field.attname]
-    return bool(_plain(before) == value or field.to_python(_plain(before)) == field.to_python(value))
+    return bool(_plain(before) == value or to_python(field, _plain(before)) == to_python(field, value))
 
 
 def _stored_key(model: type[Model], instance: Model) -> tuple[Any, ...]:

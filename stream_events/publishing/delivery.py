@@ -11,7 +11,7 @@ from stream_events.publishing.appending import append_in_order
 from stream_events.publishing.coalescing import coalesced
 from stream_events.publishing.counts import outcomes
 from stream_events.publishing.entries import NewEntry
-from stream_events.publishing.spill import spill, spilled
+from stream_events.publishing.spill import outbox_of, spill, spilled
 
 logger = logging.getLogger("stream_events")
 
@@ -50,11 +50,13 @@ def send(entries: Sequence[NewEntry], using: str) -> None:
 def _dispose(failed: Failed, using: str) -> None:
     settings = get_settings()
     if settings.on_failure == "outbox":
+        outbox = using
         try:
-            spill([entry for entry, _ in failed], using, explain(failed[-1][1]))
+            outbox = outbox_of(using)
+            spill([entry for entry, _ in failed], outbox, explain(failed[-1][1]))
             return
         except Exception as error:  # noqa: BLE001 - whatever it is, the rows are committed
-            logger.error("events_not_spilled database=%s error=%r: run migrate?", using, explain(error))
+            logger.error("events_not_spilled database=%s error=%r: run migrate?", outbox, explain(error))
     outcomes.add("lost", len(failed))
     for entry, reason in failed:
         logger.error(

@@ -33,7 +33,7 @@ def object_payload(
 def object_key(model: type[Model], instance: Model) -> Any:
     """The primary key of ``instance`` seen as a ``model``, as JSON has it."""
     # A child of multi-table inheritance has its parent's fields, so the parent's key is among them.
-    parts = [json_key(_to_python(field, getattr(instance, field.attname))) for field in _key_fields(model)]
+    parts = [json_key(to_python(field, getattr(instance, field.attname))) for field in _key_fields(model)]
     return parts if len(parts) > 1 else parts[0]
 
 
@@ -59,6 +59,11 @@ def concrete_field(model: type[Model], name: str) -> Field[Any, Any]:
     if not isinstance(field, Field) or field.many_to_many:
         raise FieldDoesNotExist(f"{model._meta.label}.{name} has no value of its own to publish")
     return field
+
+
+def to_python(field: Field[Any, Any], value: Any) -> Any:
+    """What ``field`` makes of ``value``; raises ``EventEncodeError`` when it refuses it, which tells no value."""
+    return _converted(field.to_python, value, field.model, field.name)
 
 
 def is_expression(value: Any) -> bool:
@@ -106,12 +111,8 @@ def _field_values(model: type[Model], instance: Model, names: tuple[str, ...], u
 
 
 def _raw_key(model: type[Model], instance: Model) -> Any:
-    parts = tuple(_to_python(field, getattr(instance, field.attname)) for field in _key_fields(model))
+    parts = tuple(to_python(field, getattr(instance, field.attname)) for field in _key_fields(model))
     return parts if len(parts) > 1 else parts[0]
-
-
-def _to_python(field: Field[Any, Any], value: Any) -> Any:
-    return _converted(field.to_python, value, field.model, field.name)
 
 
 def _converted(to_python: Callable[[Any], Any], value: Any, model: type[Model], name: str) -> Any:

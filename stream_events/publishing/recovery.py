@@ -62,10 +62,14 @@ class Recovery:
 
     def _is_done(self) -> bool:
         try:
-            return all(job() for job in self._jobs)
+            return self._do()
         except Exception as error:  # noqa: BLE001 - whatever it is, events wait to be sent
             logger.warning("recovery_failed error=%r: it is tried again", f"{type(error).__name__}: {error}")
             return False
+
+    def _do(self) -> bool:
+        try:
+            return all(job() for job in self._jobs)
         finally:
             connections.close_all()
 

@@ -73,12 +73,12 @@ def outbox_of(using: str) -> str:
     return using if router.allow_migrate_model(using, model) else router.db_for_write(model)
 
 
-def spill(entries: Sequence[NewEntry], using: str, reason: str) -> None:
-    """Write ``entries`` to the outbox, behind what waits there; raises ``django.db.DatabaseError``.
+def spill(entries: Sequence[NewEntry], alias: str, reason: str) -> None:
+    """Write ``entries`` to the outbox in the database ``alias``, behind what waits there.
 
-    They are sent by this process's recovery, any consumer's housekeeping, or a relay.
+    They are sent by this process's recovery, any consumer's housekeeping, or a relay. Raises
+    ``django.db.DatabaseError``.
     """
-    alias = outbox_of(using)
     with transaction.atomic(using=alias):  # all or none; a transaction that goes on there outlives a failure
         write_outbox(entries, alias)
     streams = {entry.stream for entry in entries}

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from stream_events import EventQuerySet, StreamPublisher
@@ -100,6 +101,23 @@ class Doubled(models.Model):
     kind = models.CharField(max_length=20, db_default="plain")
 
     events = StreamPublisher("doubled", fields=["a", "double", "kind"], changes=True)
+
+
+class CountField(models.IntegerField):
+    """Refuses what a database may hold all the same."""
+
+    def to_python(self, value):
+        count = super().to_python(value)
+        if count is not None and count < 0:
+            raise ValidationError(f"{count} is no count")
+        return count
+
+
+class Meter(models.Model):
+    count = CountField()
+
+    objects = EventQuerySet.as_manager()
+    events = StreamPublisher("meters", fields=["count"], changes=True)
 
 
 class Cart(models.Model):

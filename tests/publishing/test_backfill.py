@@ -12,6 +12,7 @@ from stream_events import StreamPublisher, suppress
 from stream_events.exceptions import EventEncodeError, SelectionError
 from stream_events.publishing.backfill import Backfill
 from stream_events.publishing.bookmark import Bookmark
+from stream_events.publishing.counts import outcomes
 from stream_events.publishing.selection import select
 from tests.shop import models
 
@@ -47,6 +48,11 @@ class TestWhatIsPublished:
     def test_rows_come_in_the_order_of_their_keys_whatever_the_chunks(self, orders, numbers):
         assert publish("shop.Order", chunk=2).published == 5
         assert numbers() == ["0", "1", "2", "3", "4"]
+
+    def test_they_are_counted_for_the_metrics(self, orders):
+        before = outcomes["published"]
+        publish("shop.Order", chunk=2)
+        assert outcomes["published"] == before + 5
 
     def test_any_verb_can_be_said_of_them(self, orders, entries):
         publish("shop.Order", action="imported")

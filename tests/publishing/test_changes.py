@@ -15,7 +15,23 @@ from django.db.models import F, Prefetch
 from django.test import TestCase
 
 from stream_events import suppress
-from tests.market.models import Boat, Cart, Doubled, Engine, Hull, Item, SaleItem, Season, Shop, Shouting, Tag, Token
+from stream_events.exceptions import EventEncodeError
+from stream_events.publishing.counts import outcomes
+from tests.market.models import (
+    Boat,
+    Cart,
+    Doubled,
+    Engine,
+    Hull,
+    Item,
+    Meter,
+    SaleItem,
+    Season,
+    Shop,
+    Shouting,
+    Tag,
+    Token,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "other"])
 
@@ -222,6 +238,48 @@ class TestValues:
         doubled.save()
         assert entries("doubled")[-1]["data"] == {"a": 4, "double": 8, "kind": "plain"}
         assert change("doubled") == (["a"], {"a": 1})
+
+
+class TestWhatAFieldRefuses:
+    @pytest.fixture
+    def meter(self, server):
+        """A meter that was loaded with a value which its field does not take."""
+        with suppress():
+            Meter.objects.create(count=1)
+            Meter.objects.update(count=-42)
+        return Meter.objects.get()
+
+    def test_is_logged_and_counted_in_autocommit_where_the_row_is_committed(self, meter, entries, caplog):
+        before = outcomes["rejected"]
+        meter.count = 2
+        meter.save()
+        assert Meter.objects.get().count == 2
+        assert entries("meters") == []
+        assert "event_not_published stream=meters" in caplog.text
+        assert "market.Meter.count: the field refuses its value" in caplog.text
+        assert "-42" not in caplog.text
+        assert outcomes["rejected"] == before + 1
+
+    def test_raises_inside_a_transaction_and_takes_the_row_back(self, meter, entries):
+        meter.count = 2
+        with transaction.atomic():
+            with pytest.raises(EventEncodeError, match=r"market\.Meter\.count"):
+                meter.save()
+            assert transaction.get_rollback()
+        assert Meter.objects.get().count == -42
+        assert entries("meters") == []
+
+    def test_takes_a_bulk_write_back(self, meter, entries):
+        with pytest.raises(EventEncodeError, match=r"market\.Meter\.count"):
+            Meter.objects.update(count=2)
+        assert Meter.objects.get().count == -42
+        assert entries("meters") == []
+
+    def test_keeps_no_later_event_back(self, meter, change):
+        for count in (2, 3):
+            meter.count = count
+            meter.save()
+        assert change("meters") == (["count"], {"count": 2})
 
 
 class TestCopies:

@@ -10,9 +10,10 @@ import redis
 from asgiref.sync import async_to_sync
 from django.db import transaction
 
-from stream_events import StreamPublisher
+from stream_events import StreamPublisher, suppress
 from stream_events.exceptions import ConfigurationError, EventEncodeError
 from stream_events.models import OutboxEvent
+from stream_events.publishing.counts import OUTCOMES, outcomes
 from stream_events.publishing.relay import Relay
 from tests.shop.models import Coordinate, Order, Quiet, Restaurant
 
@@ -22,6 +23,13 @@ ORDER = {"obj_id": 1, "obj_type": "shop.order", "action": "create"}
 @pytest.fixture
 def publisher(server):
     return StreamPublisher("orders")
+
+
+@pytest.fixture
+def counted():
+    """What the metrics have counted since the beginning of the test."""
+    before = {outcome: outcomes[outcome] for outcome in OUTCOMES}
+    return lambda: {name: outcomes[name] - before[name] for name in OUTCOMES if outcomes[name] != before[name]}
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "other"])
@@ -153,6 +161,27 @@ class TestAdd:
         with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
             publisher.add(ORDER)
 
+    def test_is_counted_where_nobody_else_is_told(self, publisher, server, counted):
+        publisher.add(ORDER)
+        publisher.add({"obj_id": object()}, raise_error=False)
+        server.delete("t:orders")
+        server.set("t:orders", "no stream")
+        publisher.add(ORDER, raise_error=False)
+        assert counted() == {"published": 1, "rejected": 1, "lost": 1}
+
+    def test_what_is_raised_is_not_counted(self, publisher, server, counted):
+        server.set("t:orders", "no stream")
+        for payload in (ORDER, {"obj_id": object()}):
+            with pytest.raises((redis.ResponseError, EventEncodeError)):
+                publisher.add(payload)
+        assert counted() == {}
+
+    def test_what_is_suppressed_is_not_counted(self, publisher, counted):
+        with suppress("orders"):
+            publisher.add(ORDER)
+            publisher.batch_add([ORDER])
+        assert counted() == {}
+
 
 class TestAwaited:
     def test_aadd_is_add(self, publisher, entries):
@@ -193,6 +222,15 @@ class TestBatchAdd:
         settings.STREAM_EVENTS = {"URL": "redis://127.0.0.1:1/0"}
         assert StreamPublisher("orders").batch_add([{"obj_id": 1}, {"obj_id": 2}]) == ([], [1, 2])
         assert caplog.text.count("event_not_published") == 2
+
+    def test_each_is_counted(self, publisher, counted):
+        publisher.batch_add([{"obj_id": 1}, {"obj_id": 2, "bad": object()}, None, {"obj_id": 3}])
+        assert counted() == {"published": 2, "rejected": 2}
+
+    def test_without_redis_all_of_them_are_counted_as_lost(self, settings, counted):
+        settings.STREAM_EVENTS = {"URL": "redis://127.0.0.1:1/0"}
+        StreamPublisher("orders").batch_add([{"obj_id": 1}, {"obj_id": 2}])
+        assert counted() == {"lost": 2}
 
 
 def test_get_list_gives_the_oldest_entries_decoded(publisher, server):

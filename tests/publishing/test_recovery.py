@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+from django.db import DatabaseError, connections
 
 from stream_events.publishing.recovery import Recovery
 from tests.conftest import ROOT, wait_for
@@ -68,6 +69,27 @@ def test_what_fails_is_said_and_tried_again(recovery, caplog):
     wait_for(lambda: not is_running(recovery), "the end of the thread")
     assert len(calls) == 2
     assert "recovery_failed error='ValueError: no luck'" in caplog.text
+
+
+def test_a_connection_that_cannot_be_closed_is_said_and_ends_nothing(recovery, caplog):
+    calls = []
+
+    def fail():
+        raise DatabaseError("it is gone")
+
+    def use_the_database():
+        calls.append(connections["default"])
+        if len(calls) == 1:
+            calls[0].close = fail
+        else:
+            del calls[0].close
+        return True
+
+    recovery.add(use_the_database)
+    recovery.start()
+    wait_for(lambda: not is_running(recovery), "the end of the thread")
+    assert len(calls) == 2
+    assert "recovery_failed error='DatabaseError: it is gone'" in caplog.text
 
 
 def test_what_is_wanted_during_a_round_gets_another_one(recovery):

@@ -39,6 +39,18 @@ def order(number, using=None):
     return Order.objects.using(using).create(number=number)
 
 
+@contextlib.contextmanager
+def missing_outbox():
+    """The default database has no table for it meanwhile."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {TABLE} RENAME TO elsewhere")
+    try:
+        yield
+    finally:
+        with connections["default"].cursor() as cursor:
+            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {TABLE}")
+
+
 @pytest.fixture(params=["pause", "kill"])
 def outage(real, request):
     """Redis hangs, or refuses connections, until it is told to come back."""
@@ -165,15 +177,10 @@ def test_a_database_that_fails_keeps_no_other_from_being_sent(real, arrived, cap
     real.kill()
     order("A1")
     Order.objects.using("other").create(number="B1")
-    with connections["default"].cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {TABLE} RENAME TO elsewhere")
-    real.start()
-    try:
+    with missing_outbox():
+        real.start()
         assert len(arrived("orders", 1)) == 1
         wait_for(lambda: "recovery_failed" in caplog.text, "the complaint")
-    finally:
-        with connections["default"].cursor() as cursor:
-            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {TABLE}")
     assert len(arrived("orders", 2)) == 2
     wait_until_sent()
 
@@ -181,12 +188,9 @@ def test_a_database_that_fails_keeps_no_other_from_being_sent(real, arrived, cap
 class TestTheTableIsMissing:
     @pytest.fixture(autouse=True)
     def _missing(self, real):
-        with connections["default"].cursor() as cursor:
-            cursor.execute(f"ALTER TABLE {TABLE} RENAME TO elsewhere")
-        real.kill()
-        yield
-        with connections["default"].cursor() as cursor:
-            cursor.execute(f"ALTER TABLE elsewhere RENAME TO {TABLE}")
+        with missing_outbox():
+            real.kill()
+            yield
 
     def test_every_event_is_logged_and_the_caller_goes_on(self, caplog):
         ran = []
@@ -220,6 +224,11 @@ class Nowhere:
         return "nowhere" if model is OutboxEvent else None
 
 
+class Lost:
+    def allow_migrate(self, db, app_label, **hints):
+        raise LookupError("no way")
+
+
 class DefaultOnly:
     def allow_migrate(self, db, app_label, **hints):
         return db == "default" if app_label == "stream_events" else None
@@ -241,6 +250,23 @@ def test_whatever_keeps_events_from_the_outbox_the_log_names_them(real, settings
     real.kill()
     order("A1")
     assert Order.objects.count() == 1
+    assert "event_not_published stream=orders" in caplog.text
+
+
+def test_the_log_names_the_database_whose_outbox_took_nothing(real, settings, caplog):
+    settings.DATABASE_ROUTERS = [f"{__name__}.DefaultOnly"]
+    with missing_outbox():
+        real.kill()
+        order("B1", using="other")
+    assert "events_not_spilled database=default" in caplog.text
+    assert "event_not_published stream=orders" in caplog.text
+
+
+def test_a_router_that_fails_costs_the_log_nothing(real, settings, caplog):
+    settings.DATABASE_ROUTERS = [f"{__name__}.Lost"]
+    real.kill()
+    order("A1")
+    assert "events_not_spilled database=default error='no way'" in caplog.text
     assert "event_not_published stream=orders" in caplog.text
 
 
