@@ -31,23 +31,26 @@ class Place:
         self._saved = ""
         self._saved_at = 0.0
 
-    def find(self, start: str) -> None:
-        """Go to the remembered position, or where there is none to ``start``: an id, or ``LATEST``.
+    def find(self, start: str) -> bool:
+        """Go to the remembered position, or where there is none to ``start`` (an id or ``LATEST``): then True.
 
-        Raises ``ConfigurationError`` for a position that cannot be read or written, and ``redis.RedisError``.
+        Raises ``ConfigurationError`` for a position that cannot be read or saved, and ``redis.RedisError``.
         """
         known = self._position.load(self._feed)
-        last = self._feed.last_id() or NOTHING
-        self.after = known or (last if start == LATEST else start)
-        is_ahead = known is None and follows(self.after, last)
-        self._reached = last if is_ahead else self.after
-        if is_ahead:
-            return  # saved, it would look like an entry that the stream has had
+        last = self._feed.last_id()
+        newest = last or NOTHING
+        self.after = self._reached = known or (newest if start == LATEST else start)
+        if known:
+            self._begin_anew_if_lost(last)
+        elif follows(self.after, newest):
+            self._reached = newest
+            return True  # saved, this start would look like an entry that the stream has had
         try:
             self._position.save(self._feed, self.after)
         except OSError as error:
             raise ConfigurationError(f"The position cannot be saved: {error}.") from error
         self._saved = self.after
+        return known is None
 
     def move(self, entry_id: str) -> None:
         """The entry was dealt with."""
@@ -57,7 +60,7 @@ class Place:
 
     def save(self) -> None:
         """Remember the place, unless it is; a failure is logged, and the next call tries again."""
-        if self.after in (self._saved, NOTHING):
+        if self.after == self._saved:
             return
         try:
             self._position.save(self._feed, self.after)
@@ -68,12 +71,14 @@ class Place:
             )
         self._saved_at = time.monotonic()
 
-    def begin_anew_if_lost(self) -> None:
+    def check(self) -> None:
         """Go before the first entry if the stream is not the one in which this place was reached.
 
         After FLUSHALL, or a failover, its ids may be smaller; then nothing would ever follow.
         """
-        last = self._feed.last_id()
+        self._begin_anew_if_lost(self._feed.last_id())
+
+    def _begin_anew_if_lost(self, last: str | None) -> None:
         if last is None or not follows(self._reached, last):
             return
         logger.warning(

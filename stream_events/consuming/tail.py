@@ -32,7 +32,8 @@ from stream_events.registration import Handler
 logger = logging.getLogger("stream_events")
 
 ATTEMPTS = 5
-STARTS = {"earliest": NOTHING, "latest": LATEST, LATEST: LATEST}
+EARLIEST = "earliest"
+STARTS = {EARLIEST: NOTHING, "latest": LATEST, LATEST: LATEST}
 DATABASE_CHECK = 1.0  # seconds; how often connections are looked after within a batch
 
 
@@ -106,7 +107,7 @@ class Tail:
         self._place = Place(self._feed, self.options.position)
         self._halt = Halt()
         self._outage = Outage(settings.url, self._halt)
-        self._waker = Waker(self._halt, self._feed.wake, self._deadline)
+        self._waker = Waker(self.name, self._halt, self._feed.wake, self._deadline)
         self._tries = Tries(stream, Dispatcher(self.handlers, self.loop), settings, self.options.attempts, self._halt)
         self._looked_after = 0.0
 
@@ -115,24 +116,29 @@ class Tail:
         """The id of the last entry that was dealt with, or where reading began."""
         return self._place.after
 
-    def join(self) -> None:
-        """Wait for Redis, and find where to begin.
+    def join(self) -> bool:
+        """Wait for Redis, and find where to begin; True when the position remembers nothing.
 
         Gives up when ``stop`` is called or ``max_seconds`` are over. Raises ``ConfigurationError`` for a key that is
         no stream, and a position that cannot be read or saved.
         """
-        while not self.joined and not self._is_over():
+        while not self._is_over():
             try:
-                self._place.find(self.options.first)
-                self.joined = True
+                is_new = self._place.find(self.options.first)
             except redis.RedisError as error:
                 self._wait_out(error)
+                continue
+            self.joined = True
+            self._outage.over()
+            return is_new
+        return False
 
     def run(self) -> TailReport:
         """Handle events until ``stop`` is called or a limit is reached; once. Raises what ``join`` raises."""
         self._waker.start()
         try:
-            self.join()
+            if not self.joined:
+                self.join()
             while not self._is_over():
                 self._turn()
         finally:
@@ -142,7 +148,7 @@ class Tail:
             self.loop.close()
             self._feed.close()
         report = self._report()
-        logger.info("tail_ended stream=%s consumer=%s position=%s %s", self.stream, self.name, self.after, report)
+        logger.info("consumer_ended stream=%s consumer=%s position=%s %s", self.stream, self.name, self.after, report)
         return report
 
     def stop(self) -> None:
@@ -160,7 +166,7 @@ class Tail:
         try:
             entries = self._feed.read(self.after, int(min(self._count, self._budget)), self._time_to_wait())
             if not entries and not self._is_over():
-                self._place.begin_anew_if_lost()
+                self._place.check()
         except redis.RedisError as error:
             self._wait_out(error)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 import time
@@ -12,13 +13,19 @@ import redis
 
 from stream_events.consuming.halt import Halt
 
+logger = logging.getLogger("stream_events")
+
 AGAIN = 0.1  # seconds; the read may begin just after it was to be ended
 
 
 class Waker:
-    """A thread that sleeps until ``stop`` is called or ``deadline`` has come, and then calls ``wake``."""
+    """A thread that sleeps until ``stop`` is called or ``deadline`` has come, and then calls ``wake`` until ``close``.
 
-    def __init__(self, halt: Halt, wake: Callable[[], None], deadline: float) -> None:
+    ``name`` is that of the consumer.
+    """
+
+    def __init__(self, name: str, halt: Halt, wake: Callable[[], None], deadline: float) -> None:
+        self._name = name
         self._halt = halt
         self._wake = wake
         self._deadline = deadline
@@ -44,6 +51,8 @@ class Waker:
         with contextlib.suppress(queue.Empty):
             self._stops.get(timeout=None if limit == float("inf") else max(0.0, limit))
         self._halt.ask()
+        if not self._closed.is_set():
+            logger.info("consumer_stopping consumer=%s", self._name)
         while not self._closed.is_set():
             with contextlib.suppress(redis.RedisError):
                 self._wake()
