@@ -86,7 +86,7 @@ class HandlerRegistry:
         self.problems.append(problem)
 
     def find(self, stream: str, group: str) -> tuple[Handler, ...]:
-        """The handlers of ``stream`` in ``group``.
+        """The handlers of ``stream`` in ``group``, or for ``NO_GROUP`` those that are called without one.
 
         Raises ``ConfigurationError`` that lists what is registered when there is none.
         """

@@ -66,7 +66,7 @@ class EventsConsumer:
         self._running = Running(self._tail.run)
         self._running.name = f"stream_events-{self._tail.name}"
         self._begun = self._in_thread = False
-        self._caller: int | None = None  # the thread that is in ``run``
+        self._caller: int | None = None  # the thread that is in ``run``, or whose event loop is in ``main``
 
     def __enter__(self) -> Self:
         self.start_in_thread()
@@ -85,7 +85,6 @@ class EventsConsumer:
         Raises ``ConfigurationError`` for a key that is no stream, and a position that cannot be read or saved.
         """
         self._begin()
-        self._caller = threading.get_ident()
         self._running.do()
         self._running.future.result()
 
@@ -113,7 +112,7 @@ class EventsConsumer:
         A daemon: the program ends without waiting for it. Call ``stop`` before, to have it finish what it handles.
         """
         self._begin()
-        self._in_thread = True
+        self._caller, self._in_thread = None, True
         self._running.future.add_done_callback(self._log_error)
         self._running.start()
         return self._running
@@ -122,7 +121,8 @@ class EventsConsumer:
         """Finish the event that is being handled, and wait until that is done, ``timeout`` seconds at most.
 
         True when it has ended. Where it was started with ``start_in_thread``, raises what has ended its thread. May be
-        called from any thread, and from a handler, which it does not wait for.
+        called from any thread. It does not wait where that would be for ever: in a handler of this consumer, in the
+        thread that is in ``run`` (a signal handler), and on the event loop that awaits ``main``.
         """
         self._tail.stop()
         future = self._running.future
@@ -152,6 +152,7 @@ class EventsConsumer:
         if self._begun:
             raise RuntimeError(f"This consumer of {self.stream!r} has run before; make another one.")
         self._begun = True
+        self._caller = threading.get_ident()
 
     def _is_called_from_within(self) -> bool:
         cause = current_cause()

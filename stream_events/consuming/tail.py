@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Sequence
@@ -135,18 +136,17 @@ class Tail:
 
     def run(self) -> TailReport:
         """Handle events until ``stop`` is called or a limit is reached; once. Raises what ``join`` raises."""
-        self._waker.start()
-        try:
+        with contextlib.ExitStack() as ending:
+            ending.callback(self._feed.close)
+            ending.callback(self.loop.close)
+            self._waker.start()
+            ending.callback(self._waker.close)
             if not self.joined:
                 self.join()
+            if self.joined:
+                ending.callback(self._place.save)
             while not self._is_over():
                 self._turn()
-        finally:
-            if self.joined:
-                self._place.save()
-            self._waker.close()
-            self.loop.close()
-            self._feed.close()
         report = self._report()
         logger.info("consumer_ended stream=%s consumer=%s position=%s %s", self.stream, self.name, self.after, report)
         return report
@@ -172,13 +172,13 @@ class Tail:
             return
         self._outage.over()
         for entry in entries:
-            if self._is_over():
+            if self._is_over() or not self._handle(entry):
                 break
-            self._handle(entry)
         database.look_after()
         self._place.save()
 
-    def _handle(self, entry: Entry) -> None:
+    def _handle(self, entry: Entry) -> bool:
+        """Handle one entry, or pass it over; False if the consumer is to stop before that is done."""
         now = time.monotonic()
         if now - self._looked_after > DATABASE_CHECK:
             database.look_after()
@@ -186,10 +186,11 @@ class Tail:
         self._budget -= 1
         outcome = self._tries.make(entry)
         if outcome is Outcome.INTERRUPTED:
-            return
+            return False
         if outcome is Outcome.HANDLED and self.options.delete:
             self._delete(entry)
         self._place.move(entry.entry_id)
+        return True
 
     def _delete(self, entry: Entry) -> None:
         """Delete what was handled, however long Redis is away; what is not deleted when it stops stays."""

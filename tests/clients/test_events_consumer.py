@@ -191,6 +191,25 @@ class TestMain:
         assert asyncio.run(main())
         assert handled == [1]
 
+    def test_stopping_it_on_its_loop_does_not_wait_for_itself(self, server):
+        publish(server, 1)
+
+        async def main():
+            started, go_on = asyncio.Event(), asyncio.Event()
+
+            async def handle(event):
+                started.set()
+                await go_on.wait()
+
+            consumer = EventsConsumer("orders", handle, url=URL)
+            task = asyncio.create_task(consumer.main())
+            await started.wait()
+            assert not consumer.stop()
+            go_on.set()
+            await task
+
+        asyncio.run(main())
+
     def test_what_ends_it_is_raised(self, server):
         server.set("t:orders", "a string")
         with pytest.raises(ConfigurationError, match="is not a stream"):
