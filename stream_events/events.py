@@ -47,6 +47,7 @@ class Entry(NamedTuple):
 class Event:
     """One event as a handler gets it; ``payload`` is shared between handlers and meant to be read only.
 
+    ``group`` is empty for a handler that was registered with ``group=None``.
     ``headers`` are the entry's fields beside ``payload``. ``delivery_count`` is which start of the handler this is,
     1 for the first.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from stream_events.exceptions import ConfigurationError
 
+NO_GROUP = ""  # stands for the group of what is handled without one
 RETRY_OWNER = "~retry"  # the consumer that owns all entries that wait; the scripts know it as well
 LONGEST_STREAM = 200  # characters; the name is a column of the outbox
 TOMBSTONE = "deleted"  # what the cursor holds after an operator has deleted the group
@@ -55,6 +56,12 @@ def check_cache_prefix(prefix: str) -> None:
         raise ConfigurationError(f"Cache prefix {prefix!r}: “{_RELAY}” is reserved; choose another such as “cache:”.")
 
 
+def check_position(name: str) -> None:
+    """Raise ``ConfigurationError`` unless ``name`` can name a position in a stream."""
+    if not isinstance(name, str) or not name or _GROUP_FORBIDDEN.search(name):
+        raise ConfigurationError(f"A position's name is a text without colon, brace, space or “~”, got {name!r}.")
+
+
 def check_names(option: str, names: Iterable[str]) -> tuple[str, ...]:
     """``names`` as a tuple; raises ``ConfigurationError`` when the value of ``option`` is no list of names."""
     if isinstance(names, str):
@@ -99,6 +106,11 @@ def relay_key(alias: str, prefix: str = "") -> str:
 def cache_root(cache_prefix: str, prefix: str = "") -> str:
     """What every key of a cache begins with; by its “~” none is that of a stream, or of what belongs to one."""
     return f"{prefix}~{cache_prefix}"
+
+
+def position_key(stream: str, name: str, prefix: str = "") -> str:
+    """The key that holds how far the consumer without a group that is called ``name`` has come in ``stream``."""
+    return f"{_base(stream, '~position', prefix)}:{name}"
 
 
 def requeue_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:

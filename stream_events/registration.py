@@ -11,9 +11,10 @@ from typing import Any, TypedDict
 from django.db import DEFAULT_DB_ALIAS
 
 from stream_events.exceptions import ConfigurationError
-from stream_events.keys import check_names
+from stream_events.keys import NO_GROUP, check_names
 
 HandlerFunction = Callable[[Any], Any]  # takes one event, or with batch= a list of them
+NEED_A_GROUP = ("once", "batch", "max_deliveries", "backoff", "timeout")  # these options do
 Backoff = float | Callable[[int], float]
 
 
@@ -48,7 +49,7 @@ class Source:
 class Handler:
     """One function, and the events of one stream and group that it is called for.
 
-    An option that is None follows the setting of that name.
+    An option that is None follows the setting of that name. ``group`` is empty if the function is called without one.
     """
 
     func: HandlerFunction
@@ -77,13 +78,15 @@ class Handler:
         )
 
 
-def make_handler(func: HandlerFunction, stream: str, group: str, options: HandlerOptions) -> Handler:
+def make_handler(func: HandlerFunction, stream: str, group: str | None, options: HandlerOptions) -> Handler:
     """The handler that these arguments of ``register`` ask for; raises ``ConfigurationError``."""
     unknown = set(options) - set(HandlerOptions.__annotations__)
     if unknown:
         known = ", ".join(HandlerOptions.__annotations__)
         raise TypeError(f"a handler has no option {sorted(unknown)[0]!r}; there are {known}")
     _check_function(func)
+    if group is None:
+        _check_needs_no_group(options)
     for option in ("max_deliveries", "batch"):
         _check_number(option, options.get(option), int, "a whole number of at least 1")
     _check_number("timeout", options.get("timeout"), (int, float), "a number of seconds above 0")
@@ -94,7 +97,7 @@ def make_handler(func: HandlerFunction, stream: str, group: str, options: Handle
     return Handler(
         func=func,
         stream=stream,
-        group=group,
+        group=NO_GROUP if group is None else group,
         name=_checked_name(options.get("name")) or dotted_path(func),
         obj_types=_lowered(_filter("obj_type", [obj_type] if isinstance(obj_type, str) else obj_type)),
         actions=_filter("actions", options.get("actions")),
@@ -145,6 +148,14 @@ def _check_function(func: HandlerFunction) -> None:
         raise ConfigurationError(
             f"it cannot be called with one event ({error})", "Write it as def handler(event): …"
         ) from error
+
+
+def _check_needs_no_group(options: HandlerOptions) -> None:
+    for option in NEED_A_GROUP:
+        if options.get(option):
+            raise ConfigurationError(
+                f"{option} works in a group only, and group is None", f"Name a group, or leave {option} out."
+            )
 
 
 def _check_number(option: str, value: Any, kind: Any, wanted: str) -> None:

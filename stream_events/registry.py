@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, TypeVar, Unpack
 
 from stream_events.exceptions import ConfigurationError
-from stream_events.keys import check_group, check_stream
+from stream_events.keys import NO_GROUP, check_group, check_stream
 from stream_events.registration import Handler, HandlerFunction, HandlerOptions, Source, dotted_path, make_handler
 
 F = TypeVar("F", bound=HandlerFunction)
@@ -51,8 +51,10 @@ class HandlerRegistry:
     def __iter__(self) -> Iterator[Handler]:
         return iter(self._handlers.values())
 
-    def register(self, func: F, *, stream: str, group: str, **options: Unpack[HandlerOptions]) -> F:
+    def register(self, func: F, *, stream: str, group: str | None, **options: Unpack[HandlerOptions]) -> F:
         """Call ``func(event)`` for the events of ``stream`` in ``group``; returns ``func``.
+
+        With ``group=None`` it is called by regular consumers, which have no group: ``runconsumer STREAM --no-group``.
 
         The options are those of ``HandlerOptions``. A registration that cannot work raises nothing here: it becomes
         an error of ``manage.py check``, and consumers refuse to start.
@@ -61,7 +63,8 @@ class HandlerRegistry:
         source = self._loading or Source(caller.f_globals.get("__name__", "?"))
         try:
             check_stream(stream)
-            check_group(group)
+            if group is not None:
+                check_group(group)
             self._add(replace(make_handler(func, stream, group, options), source=source))
         except ConfigurationError as error:
             what = f"handler {dotted_path(func)} of stream {stream!r}, group {group!r}, registered by {source}"
@@ -83,7 +86,7 @@ class HandlerRegistry:
         self.problems.append(problem)
 
     def find(self, stream: str, group: str) -> tuple[Handler, ...]:
-        """The handlers of ``stream`` in ``group``.
+        """The handlers of ``stream`` in ``group``, or for ``NO_GROUP`` those that are called without one.
 
         Raises ``ConfigurationError`` that lists what is registered when there is none.
         """
@@ -99,8 +102,12 @@ class HandlerRegistry:
         return self.find(stream, group)
 
     def groups(self) -> list[tuple[str, str]]:
-        """Every (stream, group) that has a handler, in order."""
-        return sorted({(one.stream, one.group) for one in self})
+        """Every (stream, group) that has a handler, in order; without those that are called without a group."""
+        return sorted({(one.stream, one.group) for one in self if one.group != NO_GROUP})
+
+    def streams(self) -> set[str]:
+        """Every stream that has a handler, in a group or without one."""
+        return {one.stream for one in self}
 
     def _add(self, found: Handler) -> None:
         key = (found.stream, found.group, found.name)
@@ -112,23 +119,24 @@ class HandlerRegistry:
             )
 
     def _nothing_for(self, stream: str, group: str) -> str:
-        known = [f"{one} {two}" for one, two in self.groups()]
+        where = f"stream {stream!r}, group {group!r}" if group else f"stream {stream!r} without a group (group=None)"
+        known = sorted({f"{one.stream} {one.group or '--no-group'}" for one in self})
         if not known:
             return (
-                f"No handler is registered for stream {stream!r}, group {group!r}, nor for any other. Call"
+                f"No handler is registered for {where}, nor for any other. Call"
                 " handlers.register() in an apps.py, or write a stream_handlers.py, and see that the app is in"
                 " INSTALLED_APPS."
             )
-        close = get_close_matches(f"{stream} {group}", known, n=1, cutoff=0.5)
+        close = get_close_matches(f"{stream} {group or '--no-group'}", known, n=1, cutoff=0.5)
         guess = f" Did you mean: {close[0]}?" if close else ""
         registered = "\n".join(f"  {line}" for line in known)
-        return f"No handler is registered for stream {stream!r}, group {group!r}.{guess}\nRegistered:\n{registered}"
+        return f"No handler is registered for {where}.{guess}\nRegistered:\n{registered}"
 
 
 handlers = HandlerRegistry()
 
 
-def handler(stream: str, *, group: str, **options: Unpack[HandlerOptions]) -> Callable[[F], F]:
+def handler(stream: str, *, group: str | None, **options: Unpack[HandlerOptions]) -> Callable[[F], F]:
     """``handlers.register`` as a decorator, for modules named ``stream_handlers`` of installed apps."""
 
     def decorate(func: F) -> F:

@@ -5,6 +5,7 @@ import pytest
 
 from stream_events import handler
 from stream_events.exceptions import ConfigurationError
+from stream_events.keys import NO_GROUP
 
 
 def on_order(event):
@@ -147,3 +148,34 @@ def test_an_unknown_group_is_answered_with_what_is_registered(registry):
 def test_an_empty_registry_says_how_to_register(registry):
     with pytest.raises(ConfigurationError, match=r"handlers\.register"):
         registry.find("orders", "billing")
+
+
+def test_a_handler_without_a_group_belongs_to_no_group(registry):
+    registry.register(on_order, stream="orders", group=None, obj_type="shop.order", actions=["create"], atomic=True)
+    handler("users", group=None)(other)
+    assert not registry.problems
+    (found,) = registry.find("orders", NO_GROUP)
+    assert (found.group, found.atomic) == ("", "default")
+    assert registry.groups() == []
+    assert registry.streams() == {"orders", "users"}
+
+
+def test_an_empty_group_is_no_way_to_say_none(registry):
+    registry.register(on_order, stream="orders", group="")
+    assert "A group name is a non-empty string" in only_problem(registry).text
+
+
+@pytest.mark.parametrize(
+    "options", [{"once": True}, {"batch": 5}, {"max_deliveries": 5}, {"backoff": 5}, {"timeout": 5}], ids=str
+)
+def test_options_that_need_a_group_are_problems_without_one(registry, options):
+    registry.register(on_order, stream="orders", group=None, **options)
+    assert f"{next(iter(options))} works in a group only" in only_problem(registry).text
+
+
+def test_a_stream_without_handlers_that_need_no_group_is_answered_with_what_is_registered(registry):
+    registry.register(on_order, stream="orders", group="billing")
+    registry.register(on_order, stream="users", group=None)
+    with pytest.raises(ConfigurationError, match=r"stream 'orders' without a group \(group=None\)") as caught:
+        registry.find("orders", NO_GROUP)
+    assert "  orders billing\n  users --no-group" in str(caught.value)

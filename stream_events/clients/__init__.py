@@ -4,11 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stream_events.clients.events_consumer import EventsConsumer
     from stream_events.clients.events_publisher import EventsPublisher
 
-__all__ = ["EventsPublisher"]
+__all__ = ["EventsConsumer", "EventsPublisher"]
 
 _HOMES = {
+    "EventsConsumer": "stream_events.clients.events_consumer",
     "EventsPublisher": "stream_events.clients.events_publisher",
 }
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import threading
 from typing import Any
 
-from stream_events.consuming import database
 from stream_events.consuming.consumer import Consumer
 from stream_events.consuming.options import Report
+from stream_events.consuming.running import Running
 
 
 class AsyncConsumer:
@@ -21,8 +19,9 @@ class AsyncConsumer:
     """
 
     def __init__(self, stream: str, group: str, **options: Any) -> None:
-        self._future: concurrent.futures.Future[Report] = concurrent.futures.Future()
-        self._consumer = Consumer(stream, group, **{"abandon": self._abandon, **options})
+        self._running = Running(lambda: self._consumer.run())
+        self._consumer = Consumer(stream, group, **{"abandon": self._running.abandon, **options})
+        self._running.name = f"stream_events-{self.name}"
         self._ended = asyncio.Event()
         self._ended.set()  # until it runs, there is nothing to wait for
 
@@ -38,8 +37,8 @@ class AsyncConsumer:
         """
         self._ended.clear()
         self._consumer.loop.use(asyncio.get_running_loop())
-        threading.Thread(target=self._run, name=f"stream_events-{self.name}", daemon=True).start()
-        ended = asyncio.wrap_future(self._future)
+        self._running.start()
+        ended: asyncio.Future[Report] = asyncio.wrap_future(self._running.future)
         ended.add_done_callback(lambda _: self._ended.set())
         try:
             return await asyncio.shield(ended)
@@ -53,19 +52,3 @@ class AsyncConsumer:
         """Finish what is being handled, hand back the rest, and wait until ``run`` is over."""
         self._consumer.stop()
         await self._ended.wait()
-
-    def _run(self) -> None:
-        try:
-            report = self._consumer.run()
-        except BaseException as error:  # noqa: BLE001 - whoever awaits it gets it
-            self._abandon(error)
-        else:
-            if not self._future.done():
-                self._future.set_result(report)
-        finally:
-            database.leave()
-
-    def _abandon(self, error: BaseException) -> None:
-        """Let whoever awaits ``run`` have ``error``, although a handler may still run."""
-        if not self._future.done():
-            self._future.set_exception(error)

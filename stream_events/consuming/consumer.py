@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import random
-import secrets
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,16 +14,17 @@ import redis
 from stream_events.conf import get_settings
 from stream_events.connections import command_client, explain, reading_client
 from stream_events.consuming import database, inbox
+from stream_events.consuming.clients import Clients
 from stream_events.consuming.context import Context
 from stream_events.consuming.dispatch import Dispatcher
 from stream_events.consuming.event_loop import EventLoop
-from stream_events.consuming.group import Clients, Group
+from stream_events.consuming.group import Group
 from stream_events.consuming.hand import Hand
 from stream_events.consuming.handling import Handling
 from stream_events.consuming.lanes import Lanes
 from stream_events.consuming.lease import Lease
 from stream_events.consuming.mark import Mark
-from stream_events.consuming.options import ConsumerOptions, Report
+from stream_events.consuming.options import ConsumerOptions, Report, unique_name
 from stream_events.consuming.pace import Pace
 from stream_events.consuming.reader import Reader
 from stream_events.consuming.recovery import Recovery
@@ -34,7 +32,7 @@ from stream_events.consuming.roster import Roster
 from stream_events.consuming.settlement import Settlement
 from stream_events.consuming.watch import Watch
 from stream_events.exceptions import ConfigurationError
-from stream_events.keys import group_keys, requeue_keys
+from stream_events.keys import check_group, group_keys, requeue_keys
 from stream_events.registry import handlers
 from stream_events.signals import housekeeping
 from stream_events.ticker import Ticker
@@ -54,6 +52,7 @@ class Consumer:
     """
 
     def __init__(self, stream: str, group: str, **options: Any) -> None:
+        check_group(group)
         self.options = ConsumerOptions(**options)
         self.stream = stream
         self.group = group
@@ -61,7 +60,7 @@ class Consumer:
         for handler in self.handlers:
             if reason := inbox.why_not(handler):
                 raise ConfigurationError(f"handler {handler.name}: {reason}")
-        self.name = f"{self.options.consumer or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.name = unique_name(self.options.consumer)
         self.joined = False
         self.loop = EventLoop()
         self._dispatcher = Dispatcher(self.handlers, self.loop)

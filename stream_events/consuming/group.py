@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import redis
 
+from stream_events.consuming.clients import Clients
 from stream_events.consuming.options import FIRST
 from stream_events.consuming.replies import (
     CHUNK,
@@ -18,7 +19,9 @@ from stream_events.consuming.replies import (
     follows,
     is_group_gone,
     is_out_of_memory,
+    milliseconds,
     new_entries,
+    no_stream,
 )
 from stream_events.consuming.scripts import Scripts
 from stream_events.events import Entry
@@ -27,13 +30,6 @@ from stream_events.keys import GroupKeys
 
 HOLD = 30.0  # seconds; as often is looked whether a waiting entry that was taken is still in hand
 START = "-"  # before the first entry of a pending list
-
-
-class Clients(NamedTuple):
-    """``reader`` waits, on connections that the server knows by the consumer's name; ``command`` does the rest."""
-
-    reader: redis.Redis
-    command: redis.Redis
 
 
 class Due(NamedTuple):
@@ -78,7 +74,7 @@ class Group:
         self.consumer = consumer
         self.addressed = addressed
         self.client = clients.command
-        self._reader = clients.reader
+        self._clients = clients
         self._scripts = Scripts(self.client, keys)
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -98,9 +94,7 @@ class Group:
             if is_out_of_memory(error) and self._exists():
                 return False
             if "WRONGTYPE" in str(error):
-                raise ConfigurationError(
-                    f"The key {self.keys.stream!r} exists and is not a stream. Rename one of them, or set KEY_PREFIX."
-                ) from error
+                raise no_stream(self.keys.stream) from error
             if "Invalid stream ID" in str(error):
                 raise ConfigurationError(
                     f"A group cannot start at {start!r}; give an entry id, earliest or latest."
@@ -115,7 +109,7 @@ class Group:
         """Up to ``count`` new entries, waiting ``block`` seconds for the first; None does not wait."""
         wait = None if block is None else max(1, milliseconds(block))
         streams: dict[Any, Any] = {self.keys.stream: ">"}
-        return new_entries(self._reader.xreadgroup(self.name, self.consumer, streams, count=count, block=wait))
+        return new_entries(self._clients.reader.xreadgroup(self.name, self.consumer, streams, count=count, block=wait))
 
     def due(self, count: int) -> Due:
         """Take up to ``count`` waiting entries that are due."""
@@ -208,8 +202,7 @@ class Group:
 
     def last_id(self) -> str:
         """The id of the newest entry that the stream ever had."""
-        info = self.client.xinfo_stream(self.keys.stream)
-        return str(info["last-generated-id"].decode())
+        return self._clients.last_id(self.keys.stream)
 
     def length(self) -> int:
         """How many entries the stream has."""
@@ -234,15 +227,8 @@ class Group:
 
     def close(self) -> None:
         """Close the connections; they are made again when they are needed."""
-        for client in (self._reader, self.client):
-            client.connection_pool.disconnect()
+        self._clients.close()
 
     def wake(self) -> None:
         """End a read that waits, from another thread; the server then answers it with nothing."""
-        for connection in self.client.client_list(_type="normal"):
-            if connection["name"] == self.consumer:
-                self.client.client_unblock(int(connection["id"]))
-
-
-def milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
+        self._clients.wake(self.consumer)

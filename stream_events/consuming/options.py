@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
+import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -39,14 +42,8 @@ class ConsumerOptions:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.consumer):
             raise ConfigurationError(f"A consumer's name has no spaces and only ASCII, got {self.consumer!r}.")
-        for name in ("count", "max_events", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}.")
-        for name in ("block", "max_seconds", "shutdown_timeout"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise ConfigurationError(f"{name} must be a number of seconds above 0, got {value!r}.")
+        check_numbers(self, "count", "max_events", "threads")
+        check_times(self, "block", "max_seconds", "shutdown_timeout")
         if self.threads > MOST_LANES:
             raise ConfigurationError(
                 f"threads must be at most {MOST_LANES}, got {self.threads}; start more consumers."
@@ -67,3 +64,24 @@ class Report:
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in asdict(self).items())
+
+
+def check_numbers(options: object, *names: str) -> None:
+    """Raise ``ConfigurationError`` unless these options are at least 1, where they are given."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}.")
+
+
+def check_times(options: object, *names: str) -> None:
+    """Raise ``ConfigurationError`` unless these options are above 0, where they are given."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and value <= 0:
+            raise ConfigurationError(f"{name} must be a number of seconds above 0, got {value!r}.")
+
+
+def unique_name(beginning: str = "") -> str:
+    """The name of one consumer, which no other has: ``beginning``, or the host's name, and what makes it unique."""
+    return f"{beginning or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -1,4 +1,4 @@
-"""What Redis answers, as values of this package."""
+"""What Redis answers, as values of this package; and what it is told in numbers of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import redis
 
 from stream_events.events import Entry
+from stream_events.exceptions import ConfigurationError
 
 CHUNK = 500  # entries in one command: keeps every call short for the server, and is below Lua's limit
 T = TypeVar("T")
@@ -31,6 +32,15 @@ def is_group_gone(error: redis.RedisError) -> bool:
 def is_out_of_memory(error: redis.RedisError) -> bool:
     """Whether Redis refused for ``maxmemory``; from a script, versions before 7 say so in a plain error."""
     return "used memory > 'maxmemory'" in str(error)
+
+
+def no_stream(key: str) -> ConfigurationError:
+    """What to say of a key that holds something else."""
+    return ConfigurationError(f"The key {key!r} exists and is not a stream. Rename one of them, or set KEY_PREFIX.")
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_events.consuming.group import START, Group, milliseconds
-from stream_events.consuming.replies import CHUNK, claimed, decoded
+from stream_events.consuming.group import START, Group
+from stream_events.consuming.replies import CHUNK, claimed, decoded, milliseconds
 from stream_events.events import Entry
 
 NOBODY = ""  # the owner of entries that were given up with XNACK (Redis 8.8)

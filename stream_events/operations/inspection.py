@@ -69,7 +69,7 @@ class PendingPage:
 def known_streams() -> list[str]:
     """Streams that models of this project publish to, or that have handlers."""
     declared = {publisher.stream for publisher in publishers if publisher.attachments}
-    return sorted(declared | {stream for stream, _ in handlers.groups()})
+    return sorted(declared | handlers.streams())
 
 
 def server_version() -> str:

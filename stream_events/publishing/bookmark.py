@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stream_events.durable import replace_file
 from stream_events.exceptions import SelectionError
 
 _KEY = "after"
@@ -42,12 +42,7 @@ class Bookmark:
 
     def record(self, key: str | None) -> None:
         """Replace what is recorded, all or nothing, also if the machine fails; raises ``OSError``."""
-        new = self.path.with_name(f"{self.path.name}.new")
-        with new.open("w", encoding="utf-8") as file:
-            json.dump({**self._run, _KEY: key}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self.path)
+        replace_file(self.path, json.dumps({**self._run, _KEY: key}, indent=2))
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -7,7 +7,8 @@ import redis
 
 from stream_events.conf import Settings, get_settings
 from stream_events.connections import make_client
-from stream_events.consuming.group import Clients, Group, Settled, Verdict
+from stream_events.consuming.clients import Clients
+from stream_events.consuming.group import Group, Settled, Verdict
 from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError

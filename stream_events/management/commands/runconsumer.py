@@ -1,4 +1,4 @@
-"""``manage.py runconsumer STREAM GROUP``: handle the events of a stream until told to stop."""
+"""``manage.py runconsumer STREAM [GROUP]``: handle the events of a stream until told to stop."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from stream_events.conf import get_settings, is_debug, settings_module
 from stream_events.connections import safe_url
 from stream_events.consuming import Consumer
 from stream_events.consuming.lifeline import plays, when_parent_is_gone
-from stream_events.consuming.options import MOST_LANES
+from stream_events.consuming.options import MOST_LANES, Report
 from stream_events.consuming.supervisor import ROLE, Supervisor
+from stream_events.consuming.tail import Tail
 from stream_events.exceptions import (
     ConfigurationError,
     EmbeddedServerError,
     HandlerTimeoutError,
     RedisUnavailableError,
 )
-from stream_events.management import reloader
+from stream_events.management import regular, reloader
 from stream_events.management.arguments import port, positive_int, seconds
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
@@ -44,11 +45,14 @@ POSITIONS = {"earliest": "0", "latest": "$"}
 
 
 class Command(CheckedCommand):
-    help = "Handles the events of STREAM with the handlers registered for GROUP, until told to stop."
+    help = (
+        "Handles the events of STREAM with the handlers registered for GROUP, or with --no-group those registered for"
+        " no group, until told to stop."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("stream", help="as in StreamPublisher(...) and handlers.register(stream=...)")
-        parser.add_argument("group", help="as in handlers.register(group=...)")
+        parser.add_argument("group", nargs="?", help="as in handlers.register(group=...)")
         parser.add_argument(
             "--consumer",
             default="",
@@ -77,7 +81,8 @@ class Command(CheckedCommand):
             "--create-from",
             metavar="earliest|latest|ID",
             help="where a group that does not exist yet begins (default: earliest); an existing one is never moved."
-            " Needed to make a group again that an operator has deleted",
+            " Needed to make a group again that an operator has deleted. With --no-group: where reading begins if the"
+            " position remembers nothing",
         )
         parser.add_argument(
             "--drain",
@@ -106,6 +111,7 @@ class Command(CheckedCommand):
             help="answer Prometheus at port P of 127.0.0.1; of several workers, the first at P, the second at P + 1, …"
             " Needs stream_events[metrics]",
         )
+        regular.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -117,23 +123,28 @@ class Command(CheckedCommand):
         except HandlerTimeoutError as error:
             self._abandon(error)
         except KeyboardInterrupt:
-            raise CommandError("Stopped at once; what was in hand stays pending.", returncode=ABORTED) from None
+            fate = "comes again" if options["no_group"] else "stays pending"
+            raise CommandError(f"Stopped at once; what was in hand {fate}.", returncode=ABORTED) from None
 
     def _run(self, options: dict[str, Any]) -> None:
+        regular.check_usage(options)
         # Made before the reloader or the workers start as well, because they would only repeat what is wrong with it.
-        consumer = Consumer(
+        consumer = regular.make_tail(options) if options["no_group"] else self._make_consumer(options)
+        if _wants_reload(options) and not reloader.is_child():
+            sys.exit(reloader.run_children())
+        if isinstance(consumer, Consumer) and options["workers"] > 1:
+            self._supervise(consumer, options)
+        else:
+            self._consume(consumer, options)
+
+    def _make_consumer(self, options: dict[str, Any]) -> Consumer:
+        return Consumer(
             options["stream"],
             options["group"],
             create_from=POSITIONS.get(options["create_from"], options["create_from"]),
             abandon=self._abandon,
             **{name: options[name] for name in PASSED_ON},
         )
-        if _wants_reload(options) and not reloader.is_child():
-            sys.exit(reloader.run_children())
-        if options["workers"] > 1:
-            self._supervise(consumer, options)
-        else:
-            self._consume(consumer, options)
 
     def _supervise(self, consumer: Consumer, options: dict[str, Any]) -> None:
         """Run the consumer in several processes, which are this command with one worker each."""
@@ -154,7 +165,7 @@ class Command(CheckedCommand):
         if code or code_changed():
             sys.exit(reloader.RELOAD if code_changed() else code)
 
-    def _consume(self, consumer: Consumer, options: dict[str, Any]) -> None:
+    def _consume(self, consumer: Consumer | Tail, options: dict[str, Any]) -> None:
         if plays(ROLE):
             when_parent_is_gone(consumer.stop)
         code_changed = reloader.watch(consumer.stop) if reloader.is_child() else lambda: False
@@ -165,13 +176,13 @@ class Command(CheckedCommand):
             logging_to(self.stderr, options["verbosity"]),
             stop_on_signals(consumer.stop, at_once=interrupt),
         ):
-            created = consumer.join()
+            is_new = consumer.join()
             if consumer.joined and options["verbosity"] > 0:
-                self._banner(consumer, created)
+                self._banner(consumer, is_new)
             report = consumer.run()
         if code_changed():
             sys.exit(reloader.RELOAD)
-        if report.left:
+        if isinstance(report, Report) and report.left:
             raise CommandError(
                 f"Still pending in the group: {report.left}. They wait for a retry, or other consumers hold them.",
                 returncode=PARTIAL,
@@ -185,25 +196,33 @@ class Command(CheckedCommand):
         logging.shutdown()
         os._exit(1)
 
-    def _banner(self, consumer: Consumer, created: bool) -> None:
+    def _banner(self, consumer: Consumer | Tail, is_new: bool) -> None:
         """Say what runs where, once Redis has answered."""
-        server, state = "?", None
+        server = "?"
         with contextlib.suppress(redis.RedisError):
             server = server_version()
-            state = group_state(consumer.stream, consumer.group)
         version = f"stream_events {VERSION} · Django {django.get_version()} · Python {platform.python_version()}"
         lines = [
             f"{version} · settings {settings_module()}",
             f"  redis     {safe_url(get_settings().url)} ({server})",
             f"  consumer  {consumer.name}",
-            f"  {consumer.stream}  group {consumer.group}{' (created now)' if created else ''}"
-            f"  handlers {len(consumer.handlers)}"
-            + (f"  lag {'unknown' if state.lag is None else state.lag}  pending {state.pending}" if state else ""),
+            regular.description(consumer, is_new) if isinstance(consumer, Tail) else _description(consumer, is_new),
             *(f"    {handler.name}" for handler in consumer.handlers),
             "Consuming. Quit with CONTROL-C.",
         ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def _description(consumer: Consumer, created: bool) -> str:
+    state = None
+    with contextlib.suppress(redis.RedisError):
+        state = group_state(consumer.stream, consumer.group)
+    return (
+        f"  {consumer.stream}  group {consumer.group}{' (created now)' if created else ''}"
+        f"  handlers {len(consumer.handlers)}"
+        + (f"  lag {'unknown' if state.lag is None else state.lag}  pending {state.pending}" if state else "")
+    )
 
 
 def _wants_reload(options: dict[str, Any]) -> bool:
