@@ -130,7 +130,7 @@ def test_one_event_that_fails_does_not_end_it(publisher):
 
 
 def test_it_waits_on_the_server_instead_of_asking_again_and_again(publisher, server):
-    with EventsConsumer("events", lambda event: None, url=URL, block=30) as consumer:
+    with EventsConsumer("events", lambda event: None, url=URL, block=30):
         wait_for(lambda: server.info("clients")["blocked_clients"] == 1, "a read that waits")
         server.config_resetstat()
         publisher.add(event(1))
