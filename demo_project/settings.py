@@ -24,6 +24,8 @@ INSTALLED_APPS = [
     "demo_project",
     "demo_project.shop",
     "demo_project.billing",
+    "demo_project.customer_care",
+    "demo_project.dashboard",
 ]
 
 MIDDLEWARE = [

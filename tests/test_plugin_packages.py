@@ -61,7 +61,11 @@ def test_a_plugin_that_is_not_named_is_listed_and_handles_nothing(project, enabl
     code, output = project.run("streams", "handlers", "--format", "json")
     assert code == 0
     listing = json.loads(output)
-    assert [one["source"]["name"] for one in listing["handlers"]] == ["parcels-audit", "demo_project.billing.apps"]
+    assert {one["source"]["name"] for one in listing["handlers"]} == {
+        "parcels-audit",
+        "demo_project.billing.apps",
+        "demo_project.customer_care.stream_handlers",
+    }
     assert {one["name"]: one["enabled"] for one in listing["plugins"]} == {
         "broken": False,
         "parcels": False,

@@ -16,7 +16,7 @@ class Order(models.Model):
     status = models.CharField(max_length=20, choices=Status, default=Status.PLACED)
     placed_at = models.DateTimeField(auto_now_add=True)
 
-    events = StreamPublisher("orders", fields=["number", "status"])
+    events = StreamPublisher("orders", fields=["number", "status"], changes=True)
 
     def __str__(self) -> str:
         return self.number

@@ -9,12 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import embedded, wait_for
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.demo_project.web import free_port
 
 
 @pytest.fixture
@@ -49,11 +44,12 @@ def leftovers(project):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_does_it_all_and_leaves_no_process_behind(project, start_demo, number):
     demo = start_demo()
-    assert "user admin, password admin" in demo.text()
+    assert re.match(r"Dashboard +http://127.0.0.1:\d+/dashboard/ +user admin, password admin", demo.text())
     wait_for(lambda: "Quit the server" in demo.text(), "the web server")
     with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/admin/login/") as page:
         assert b"Django administration" in page.read()
-    assert len(leftovers(project)) >= 4  # the demo, the web server, the consumer, the keeper and its server
+    wait_for(lambda: re.search(r"shop +\| A\d+: cancelled", demo.text()), "a cancelled order")
+    assert len(leftovers(project)) >= 5  # the demo, the web server, two consumers, the keeper
     demo.send_signal(number)
     assert demo.wait(20) == 0
     assert "Everything has stopped." in demo.text()

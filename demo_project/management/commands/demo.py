@@ -1,7 +1,6 @@
 """``manage.py demo``: the whole thing at work on this machine, until Ctrl-C."""
 
 import ctypes
-import random
 import signal
 import socket
 import subprocess
@@ -10,7 +9,7 @@ import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import IO, Any
 
@@ -18,25 +17,24 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
 from demo_project.billing.models import Invoice
 from demo_project.shop.models import Order
+from demo_project.shop.trade import Trade
 from stream_events.conf import get_settings
 from stream_events.connections import parse
 from stream_events.embedded import EmbeddedServer
 from stream_events.exceptions import EmbeddedServerError
 
 USERNAME = PASSWORD = "admin"
-CUSTOMERS = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances")
-PRODUCTS = (("Tea", "4.20"), ("Kettle", "39.00"), ("Cup", "7.50"), ("Honey", "6.80"))
+GROUPS = ("billing", "customer_care")
 STOP_TIMEOUT = 15  # seconds that a process gets to end
 SERVER_STOP_TIMEOUT = 3
 PR_SET_PDEATHSIG = 1
 
 
 class Command(BaseCommand):
-    help = "Runs a web server, a consumer and a trickle of orders on the embedded server. Ctrl-C ends it all."
+    help = "Runs a web server, two consumers and a trickle of orders on the embedded server. Ctrl-C ends it all."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="where the web server listens (default: 8000)")
@@ -69,29 +67,33 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         _make_admin()
         self._say(
-            f"Admin      http://127.0.0.1:{port}/admin/   user {USERNAME}, password {PASSWORD}",
-            "Look at    Stream events › Streams, Pending entries; Shop › Orders; Billing › Invoices",
+            f"Dashboard  http://127.0.0.1:{port}/dashboard/   user {USERNAME}, password {PASSWORD}",
+            f"Admin      http://127.0.0.1:{port}/admin/",
+            "Look at    the dashboard, live; in the admin, Stream events › Streams, Pending entries; Shop › Orders;",
+            "           Billing › Invoices; Customer care › Tickets",
             "Try        save an order without lines: it cannot be invoiced, and its event stays pending. Add a line:",
             "           it is invoiced when the event comes again; the page says when that is.",
             "Everything runs on this machine. Quit with CONTROL-C.",
         )
-        with (
-            self._process("web", "runserver", "--noreload", f"127.0.0.1:{port}") as web,
-            self._process("billing", "runconsumer", "orders", "billing", "--no-reload") as billing,
-        ):
-            self._trickle(interval, {"web server": web, "consumer": billing})
+        with ExitStack() as stack:
+            processes = {name: stack.enter_context(self._process(name, *to_run)) for name, to_run in _commands(port)}
+            self._trickle(interval, processes)
             self._say("Stopping.")
 
     def _trickle(self, interval: float, processes: dict[str, subprocess.Popen[str]]) -> None:
+        trade = Trade()
         while not self._stopping:
             for name, process in processes.items():
                 if process.poll() is not None:
-                    raise CommandError(f"The {name} has ended{_how(process.returncode)}.")
-            order = _place_order()
+                    raise CommandError(f"The process {name} has ended{_how(process.returncode)}.")
+            order = trade.place_order()
+            moved = trade.move_on()
             until = time.monotonic() + interval
             while not self._stopping and time.monotonic() < until:
                 time.sleep(min(interval, 0.1))
-            self._say(f"shop     | {order}: {'invoiced' if _is_invoiced(order) else 'waiting for its invoice'}")
+            self._tell("shop", f"{order}: {'invoiced' if _is_invoiced(order) else 'waiting for its invoice'}")
+            if moved is not None:
+                self._tell("shop", f"{moved}: {moved.status}")
 
     @contextmanager
     def _process(self, name: str, *command: str) -> Iterator[subprocess.Popen[str]]:
@@ -115,25 +117,26 @@ class Command(BaseCommand):
     def _print(self, name: str, output: IO[str]) -> None:
         with output:
             for line in output:
-                self._say(f"{name:8} | {line.rstrip()}")
+                self._tell(name, line.rstrip())
+
+    def _tell(self, name: str, line: str) -> None:
+        self._say(f"{name:13} | {line}")
 
     def _say(self, *lines: str) -> None:
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
 
 
+def _commands(port: int) -> Iterator[tuple[str, list[str]]]:
+    yield "web", ["runserver", "--noreload", f"127.0.0.1:{port}"]
+    for group in GROUPS:
+        yield group, ["runconsumer", "orders", group, "--no-reload"]
+
+
 def _make_admin() -> None:
     users = get_user_model().objects
     if not users.filter(username=USERNAME).exists():
         users.create_superuser(USERNAME, password=PASSWORD)
-
-
-def _place_order() -> Order:
-    with transaction.atomic():
-        order = Order.objects.create(number=f"A{time.time_ns() // 1_000_000}", customer=random.choice(CUSTOMERS))
-        for product, price in random.sample(PRODUCTS, k=random.randint(1, 3)):
-            order.lines.create(product=product, unit_price=price, quantity=random.randint(1, 4))
-    return order
 
 
 def _is_invoiced(order: Order) -> bool:
