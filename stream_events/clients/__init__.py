@@ -4,12 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stream_events.clients.async_consumer import AsyncRedisStreamConsumer
     from stream_events.clients.events_publisher import EventsPublisher
+    from stream_events.clients.reader import RedisStreamReader
 
-__all__ = ["EventsPublisher"]
+__all__ = [
+    "AsyncRedisStreamConsumer",
+    "EventsPublisher",
+    "RedisStreamReader",
+]
 
 _HOMES = {
+    "AsyncRedisStreamConsumer": "stream_events.clients.async_consumer",
     "EventsPublisher": "stream_events.clients.events_publisher",
+    "RedisStreamReader": "stream_events.clients.reader",
 }
 
 
