@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 
 import redis
 
@@ -24,15 +23,18 @@ class WaitingReads:
         self._group = group
         self._halt = halt
         self._thread: int | None = None  # the one that waits
+        self._is_over = threading.Event()
 
     def read(self, count: int, seconds: float, after: str = NEW) -> list[Entry]:
         """Up to ``count`` entries, waiting ``seconds`` for the first."""
+        self._is_over.clear()
         self._thread = threading.get_ident()
         try:
             # Asked after that: whoever stops sees either a thread that waits, or one that will not.
             return [] if self._halt.is_asked() else self._group.read(count, seconds if seconds > 0 else None, after)
         finally:
             self._thread = None
+            self._is_over.set()
 
     def wake(self) -> None:
         """End a read that waits; it then returns nothing."""
@@ -47,4 +49,4 @@ class WaitingReads:
             self.wake()
             if self._thread == threading.get_ident():
                 return  # in a signal handler: the read ends after that
-            time.sleep(POLL)  # it may have begun to wait only now
+            self._is_over.wait(POLL)  # not for ever: it may have begun to wait only now
