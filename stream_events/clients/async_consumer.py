@@ -35,7 +35,7 @@ class AsyncRedisStreamConsumer:
     left to ``ack``. ``count``, ``block`` and ``create_from`` are those of ``RedisStreamReader``.
 
     Redis is talked to in threads beside the loop. Connects when a method needs it. Raises ``ConfigurationError`` or
-    ``SelectionError`` for values that cannot be.
+    ``ValueError`` for values that cannot be.
     """
 
     def __init__(
@@ -145,7 +145,8 @@ class AsyncRedisStreamConsumer:
         return await self._in_thread(self._member.nack, entry_id(message_id), seconds(after))
 
     def _ready(self) -> Membership:
-        if self._member.is_stopped():
+        # One that is only stopped stays: whoever stops it waits until it is closed.
+        if self._member.is_closed():
             self._member = self._make()
         return self._member
 

@@ -54,7 +54,7 @@ class Membership:
         check_group(group)
         if not isinstance(consumer, str) or not _NAME.fullmatch(consumer):
             raise ConfigurationError(f"A consumer's name is ASCII without spaces, and no “~” first; got {consumer!r}.")
-        if block is not None and not 0 < block < FOREVER:
+        if block is not None and not (isinstance(block, int | float) and 0 < block < FOREVER):
             raise ConfigurationError(f"block must be a number of seconds above 0, got {block!r}.")
         self._url = safe_url(settings.url)
         self._block = block or settings.block
@@ -185,6 +185,9 @@ class Membership:
 
     def is_stopped(self) -> bool:
         return self._halt.is_asked()
+
+    def is_closed(self) -> bool:
+        return self._is_closed
 
     def stop(self) -> None:
         """Take nothing any more, and return when no thread waits for the server."""

@@ -269,6 +269,19 @@ def test_a_callback_may_stop_its_consumer(server):
     assert pending(server) == {}
 
 
+def test_stopping_ends_one_that_is_only_about_to_start(server):
+    async def main():
+        consumer = make()
+        stopping = asyncio.create_task(consumer.stop())
+        asyncio.get_running_loop().call_soon(
+            time.sleep, 0.1
+        )  # for as long the wish is there, and nothing else happens
+        starting = asyncio.create_task(consumer.start(Received()))
+        await asyncio.wait_for(asyncio.gather(stopping, starting), 30)
+
+    asyncio.run(main())
+
+
 def test_a_consumer_that_was_stopped_can_be_started_again(server):
     received = Received()
 
