@@ -9,13 +9,13 @@ PACKAGE = Path(__file__).parent.parent / "stream_events"
 
 # A module may import from rows above its own, and from its own name; "keeper" is a script and stands alone.
 LAYERS = [
-    {"durable", "exceptions", "line", "locks", "tally", "ticker", "version", "keeper"},
+    {"durable", "exceptions", "line", "locks", "posix_signals", "tally", "ticker", "version", "keeper"},
     {"events", "keys", "embedded"},
     {"conf", "registration"},
     {"connections", "registry", "models", "signals", "cause"},
     {"publishing", "consuming", "plugins", "cache"},
     {"operations", "clients"},
-    {"admin", "management", "checks"},
+    {"admin", "management", "checks", "__main__"},
     {"apps"},
 ]
 ROW = {name: number for number, row in enumerate(LAYERS) for name in row}

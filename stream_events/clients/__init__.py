@@ -4,14 +4,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stream_events.clients.async_consumer import AsyncRedisStreamConsumer
     from stream_events.clients.events_consumer import EventsConsumer
     from stream_events.clients.events_publisher import EventsPublisher
+    from stream_events.clients.reader import RedisStreamReader
 
-__all__ = ["EventsConsumer", "EventsPublisher"]
+__all__ = [
+    "AsyncRedisStreamConsumer",
+    "EventsConsumer",
+    "EventsPublisher",
+    "RedisStreamReader",
+]
 
 _HOMES = {
+    "AsyncRedisStreamConsumer": "stream_events.clients.async_consumer",
     "EventsConsumer": "stream_events.clients.events_consumer",
     "EventsPublisher": "stream_events.clients.events_publisher",
+    "RedisStreamReader": "stream_events.clients.reader",
 }
 
 

@@ -105,10 +105,12 @@ class Group:
         groups: Any = self.client.xinfo_groups(self.keys.stream)
         return self.name.encode() in {group["name"] for group in groups}
 
-    def read(self, count: int, block: float | None) -> list[Entry]:
-        """Up to ``count`` new entries, waiting ``block`` seconds for the first; None does not wait."""
+    def read(self, count: int, block: float | None, after: str = ">") -> list[Entry]:
+        """Up to ``count`` new entries, waiting ``block`` seconds for the first; None does not wait.
+
+        ``after`` an id, those that the consumer holds beyond it, without waiting; trimmed ones have no fields."""
         wait = None if block is None else max(1, milliseconds(block))
-        streams: dict[Any, Any] = {self.keys.stream: ">"}
+        streams: dict[Any, Any] = {self.keys.stream: after}
         return new_entries(self._clients.reader.xreadgroup(self.name, self.consumer, streams, count=count, block=wait))
 
     def due(self, count: int) -> Due:
@@ -188,9 +190,9 @@ class Group:
             found.update(decoded(self.run("owned", self.consumer, *chunk)))
         return found
 
-    def own_pending(self, after: str = START) -> tuple[str, list[Entry]]:
+    def own_pending(self, after: str = START, until: str = "+") -> tuple[str, list[Entry]]:
         """A page of what the group says this consumer holds, and where the next one begins (empty at the end)."""
-        rows: Any = self.client.xpending_range(self.keys.stream, self.name, after, "+", CHUNK, self.consumer)
+        rows: Any = self.client.xpending_range(self.keys.stream, self.name, after, until, CHUNK, self.consumer)
         entries = [Entry(row["message_id"].decode(), {}, row["times_delivered"], False) for row in rows]
         return f"({entries[-1].entry_id}" if len(entries) == CHUNK else "", entries
 

@@ -47,6 +47,10 @@ class Hand:
         self._ids.update(entry.entry_id for entry in fresh)
         return fresh
 
+    def forget(self) -> None:
+        """Let everything be taken again but what Redis has yet to be told of."""
+        self._ids = {*self._finished, *(entry_id for entry_id, _ in self._owed)}
+
     def finish(self, entry_id: str) -> None:
         """The entry is handled; ``flush`` will acknowledge it."""
         if not self._finished:

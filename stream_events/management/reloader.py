@@ -14,7 +14,7 @@ from collections.abc import Callable
 from django.utils import autoreload
 
 from stream_events.consuming.lifeline import Lifeline, plays, when_parent_is_gone
-from stream_events.management.posix_signals import signals_given_to
+from stream_events.posix_signals import signals_given_to
 
 RELOAD = 86  # the child's exit code for “start me again”
 _ROLE = "reloaded"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from stream_events.consuming.lifeline import has_parent
-from stream_events.management.posix_signals import signals_given_to
+from stream_events.posix_signals import signals_given_to
 
 ECHO = 1.0  # seconds in which a signal and the one that the parent passes on are the same wish
 
