@@ -14,7 +14,7 @@ from stream_events.clients.calls import Callback, CallOptions, Calls, Delivered,
 from stream_events.clients.entries import NEW, check_count, entry_id, position
 from stream_events.clients.membership import Membership
 from stream_events.conf import settings_for
-from stream_events.consuming.options import FIRST
+from stream_events.consuming.tail import EARLIEST
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError, seconds
 
@@ -52,7 +52,7 @@ class AsyncRedisStreamConsumer:
         auto_ack: bool = False,
         retry_after: float = 5.0,
         block: float | None = None,
-        create_from: str = FIRST,
+        create_from: str = EARLIEST,
     ) -> None:
         if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
             raise ConfigurationError(f"concurrency must be a whole number of at least 1, got {concurrency!r}.")

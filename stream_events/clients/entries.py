@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
+from stream_events.consuming.position import checked_id
 from stream_events.events import Entry
-from stream_events.exceptions import ConfigurationError, EventEncodeError, SelectionError
+from stream_events.exceptions import ConfigurationError, EventEncodeError
 
 NEW = ">"  # in place of an id: what nobody in the group has read yet
-
-_ID = re.compile(r"(\d{1,20})(?:-(\d{1,20}))?")
-_LARGEST = 2**64 - 1
 
 
 class ReadEntry(dict[str, str]):
@@ -38,16 +35,13 @@ def texts(entry: Entry) -> dict[str, str]:
 
 
 def entry_id(value: str | bytes) -> str:
-    """``value`` as an entry id; raises ``SelectionError`` when it is none."""
+    """``value`` as an entry id; raises ``ConfigurationError`` when it is none."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    found = _ID.fullmatch(text) if isinstance(text, str) else None
-    if not found or any(int(part or 0) > _LARGEST for part in found.groups()):
-        raise SelectionError(f"{value!r} is no entry id; an id looks like 1700000000000-0.")
-    return text
+    return checked_id(text, "The id", "Give the one that came with the entry.")
 
 
 def position(value: str | bytes) -> str:
-    """``value`` as where reading begins: an entry id, or ``>`` for new entries; raises ``SelectionError``."""
+    """``value`` as where reading begins: an entry id, or ``>`` for new entries; raises ``ConfigurationError``."""
     return NEW if value in (NEW, NEW.encode()) else entry_id(value)
 
 

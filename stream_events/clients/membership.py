@@ -19,8 +19,10 @@ from stream_events.consuming.clients import Clients
 from stream_events.consuming.group import Group, Settled, Verdict
 from stream_events.consuming.halt import Halt
 from stream_events.consuming.hand import Hand
-from stream_events.consuming.options import FIRST
 from stream_events.consuming.outage import Outage
+from stream_events.consuming.place import NOTHING
+from stream_events.consuming.position import checked_id
+from stream_events.consuming.tail import EARLIEST, STARTS
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from stream_events.keys import check_group, check_stream, group_keys
@@ -48,8 +50,8 @@ class Membership:
         consumer: str,
         *,
         block: float | None = None,
-        create_from: str = FIRST,
-        after: str = FIRST,
+        create_from: str = EARLIEST,
+        after: str = NOTHING,
     ) -> None:
         check_stream(stream)
         check_group(group)
@@ -57,6 +59,7 @@ class Membership:
             raise ConfigurationError(f"A consumer's name is ASCII without spaces, and no “~” first; got {consumer!r}.")
         if block is not None and not (isinstance(block, int | float) and 0 < block < FOREVER):
             raise ConfigurationError(f"block must be a number of seconds above 0, got {block!r}.")
+        start = STARTS.get(create_from) or checked_id(create_from, "create_from", "Or write earliest or latest.")
         self._url = safe_url(settings.url)
         self._block = block or settings.block
         self.client = command_client(settings)
@@ -66,7 +69,7 @@ class Membership:
         self._halt = Halt()
         self._outage = Outage(settings.url, self._halt)
         self._reads = WaitingReads(self.group, self._halt)
-        self._taking = Taking(self._hand, self._reads, block=self._block, create_from=create_from, after=after)
+        self._taking = Taking(self._hand, self._reads, block=self._block, create_from=start, after=after)
         self._turns = threading.Lock()  # one thread at a time takes
         self._error: redis.RedisError | None = None  # of a start; the next turn waits it out
         self._is_closed = False

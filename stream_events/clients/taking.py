@@ -15,7 +15,7 @@ from stream_events.connections import explain
 from stream_events.consuming.group import START
 from stream_events.consuming.hand import Hand
 from stream_events.consuming.mark import Mark
-from stream_events.consuming.options import FIRST
+from stream_events.consuming.place import NOTHING
 from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.events import Entry
 
@@ -23,8 +23,6 @@ logger = logging.getLogger("stream_events")
 
 MARK_ENTRIES = 100  # the group's mark is saved after so many settled entries
 FOREVER = float("inf")
-
-_WORDS = {"earliest": FIRST, "latest": "$"}
 
 
 class Taking:
@@ -39,8 +37,8 @@ class Taking:
         self._hand = hand
         self._reads = reads
         self._block = block
-        start = _WORDS.get(create_from, create_from)
-        self._create_from = None if start == FIRST else start  # None makes no group that an operator has deleted
+        # None is the same, and does not make a group again that an operator has deleted.
+        self._create_from = None if create_from == NOTHING else create_from
         self._after = after
         self._mark = Mark(hand.group)
         self._has_joined = False
@@ -139,11 +137,11 @@ class Taking:
 
     def _leave_alone(self) -> None:
         """Take in hand what is not to be taken; so orphans can be told from it later."""
-        place = START if self._after != FIRST else ""
+        place = START if self._after != NOTHING else ""
         while place:
             place, entries = self._group.own_pending(place)
             self._hand.take([one for one in entries if self._after == NEW or not follows(one.entry_id, self._after)])
-        self._after = FIRST
+        self._after = NOTHING
 
     def _log(self, level: int, name: str, text: str) -> None:
         logger.log(level, "%s stream=%s group=%s %s", name, self._group.keys.stream, self._group.name, text)

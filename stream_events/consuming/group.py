@@ -108,7 +108,9 @@ class Group:
     def read(self, count: int, block: float | None, after: str = ">") -> list[Entry]:
         """Up to ``count`` new entries, waiting ``block`` seconds for the first; None does not wait.
 
-        ``after`` an id, those that the consumer holds beyond it, without waiting; trimmed ones have no fields."""
+        With an id for ``after``, those beyond it that the consumer holds, without waiting; trimmed ones have no
+        fields.
+        """
         wait = None if block is None else max(1, milliseconds(block))
         streams: dict[Any, Any] = {self.keys.stream: after}
         return new_entries(self._clients.reader.xreadgroup(self.name, self.consumer, streams, count=count, block=wait))

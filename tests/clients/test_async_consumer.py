@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from stream_events.clients import AsyncRedisStreamConsumer, RedisStreamReader
-from stream_events.exceptions import ConfigurationError, RedisUnavailableError, SelectionError
+from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from tests.faults.servers import free_port
 from tests.test_public_api import run_python
 
@@ -470,7 +470,7 @@ def test_it_describes_itself_in_one_line():
         ({"server_config": {"url": "redis://localhost", "db": 1}}, ConfigurationError),
         ({"server_config": {"host": "localhost", "port": "6379"}}, ConfigurationError),
         ({"server_config": {"host": "localhost", "db": -1}}, ConfigurationError),
-        ({"last_delivered_id": "$"}, SelectionError),
+        ({"last_delivered_id": "$"}, ConfigurationError),
         ({"count": 0}, ConfigurationError),
         ({"concurrency": 0}, ConfigurationError),
         ({"retry_after": -1}, ValueError),

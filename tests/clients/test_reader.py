@@ -17,7 +17,6 @@ from stream_events.exceptions import (
     EventEncodeError,
     RedisUnavailableError,
     Retry,
-    SelectionError,
 )
 from stream_events.keys import TOMBSTONE, group_keys
 from stream_events.registration import make_handler
@@ -162,6 +161,7 @@ def test_what_can_be_no_entry_is_refused(reader, message):
         (("orders", "billing", "one"), {"url": "http://host"}),
         (("orders", "billing", "one"), {"block": 0}),
         (("orders", "billing", "one"), {"count": 0}),
+        (("orders", "billing", "one"), {"create_from": "yesterday"}),
     ],
     ids=str,
 )
@@ -173,9 +173,9 @@ def test_what_cannot_be_is_refused_at_once(names, options):
 @pytest.mark.parametrize("entry_id", ["", "one", "1-2-3", "$", f"{2**64}-0", b"x", None, 7], ids=str)
 def test_what_is_no_entry_id_is_refused(reader, entry_id):
     for verb in (reader.ack, reader.nack):
-        with pytest.raises(SelectionError, match="is no entry id"):
+        with pytest.raises(ConfigurationError, match="is no entry id"):
             verb(entry_id)
-    with pytest.raises(SelectionError, match="is no entry id"):
+    with pytest.raises(ConfigurationError, match="is no entry id"):
         reader.consume_messages("billing", "one", entry_id)
 
 
@@ -336,6 +336,7 @@ def test_two_readers_share_the_entries(make_reader, server):
         assert not one.is_alive()
 
 
+@pytest.mark.django_db
 def test_entries_that_wait_are_shared_with_other_consumers_of_the_group(make_reader, server):
     """The consumer lets it wait, the reader takes it and hands it back, and the consumer handles it."""
     counts = []
