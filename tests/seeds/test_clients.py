@@ -101,7 +101,18 @@ def test_the_command_line_of_the_example(reader, server):
     for name in ("Ada", "Grace"):
         reader.publish_message({"name": name})
     url = f"unix://{server.connection_pool.connection_kwargs['path']}"
-    command = [sys.executable, "-m", "stream_events", "mystream", "mygroup", "myconsumer", "--url", url, "--count", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "stream_events",
+        "mystream",
+        "mygroup",
+        "myconsumer",
+        "--url",
+        url,
+        "--count",
+        "2",
+    ]
     done = subprocess.run([*command, "--format", "json"], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
