@@ -97,9 +97,13 @@ class HandlerRegistry:
 
     def usable(self, stream: str, group: str) -> tuple[Handler, ...]:
         """As ``find``; raises ``ConfigurationError`` also when any registration of the project cannot work."""
+        self.refuse_problems()
+        return self.find(stream, group)
+
+    def refuse_problems(self) -> None:
+        """Raise ``ConfigurationError`` when any registration of the project cannot work."""
         if self.problems:
             raise ConfigurationError("\n".join(problem.text for problem in self.problems))
-        return self.find(stream, group)
 
     def groups(self) -> list[tuple[str, str]]:
         """Every (stream, group) that has a handler, in order; without those that are called without a group."""

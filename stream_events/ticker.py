@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 logger = logging.getLogger("stream_events")
@@ -28,9 +29,14 @@ class Ticker:
         self._at_end = at_end
         self._delay = delay
         self._on_death = on_death
+        self._due = time.monotonic() + delay
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"stream_events-{name}", daemon=True)
         self._thread.start()
+
+    def overdue(self) -> float:
+        """For how many seconds the call that is due, or under way, has not returned."""
+        return max(0.0, time.monotonic() - self._due)
 
     def close(self, timeout: float | None = None) -> None:
         self._closed.set()
@@ -41,6 +47,7 @@ class Ticker:
             delay = self._delay
             while not self._closed.wait(delay):
                 delay = self._tick()
+                self._due = time.monotonic() + delay
         except BaseException as error:
             logger.exception("thread_died name=%s", self._thread.name)
             self._on_death(error)

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "stream_events"
 
 # A module may import from rows above its own, and from its own name; "keeper" is a script and stands alone.
 LAYERS = [
-    {"durable", "exceptions", "line", "locks", "posix_signals", "tally", "ticker", "version", "keeper"},
+    {"durable", "exceptions", "health", "line", "locks", "posix_signals", "tally", "ticker", "version", "keeper"},
     {"events", "keys", "embedded"},
     {"conf", "registration"},
     {"connections", "registry", "models", "signals", "cause"},

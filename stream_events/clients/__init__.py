@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from stream_events.clients.events_consumer import EventsConsumer
     from stream_events.clients.events_publisher import EventsPublisher
     from stream_events.clients.reader import RedisStreamReader
+    from stream_events.clients.service import RedisService
 
 __all__ = [
     "AsyncRedisStreamConsumer",
     "EventsConsumer",
     "EventsPublisher",
+    "RedisService",
     "RedisStreamReader",
 ]
 
@@ -20,6 +22,7 @@ _HOMES = {
     "AsyncRedisStreamConsumer": "stream_events.clients.async_consumer",
     "EventsConsumer": "stream_events.clients.events_consumer",
     "EventsPublisher": "stream_events.clients.events_publisher",
+    "RedisService": "stream_events.clients.service",
     "RedisStreamReader": "stream_events.clients.reader",
 }
 

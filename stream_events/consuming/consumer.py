@@ -32,6 +32,7 @@ from stream_events.consuming.roster import Roster
 from stream_events.consuming.settlement import Settlement
 from stream_events.consuming.watch import Watch
 from stream_events.exceptions import ConfigurationError
+from stream_events.health import PATIENCE
 from stream_events.keys import check_group, group_keys, requeue_keys
 from stream_events.registry import handlers
 from stream_events.signals import housekeeping
@@ -71,6 +72,7 @@ class Consumer:
         self._handling = Handling(self._context, self._dispatcher, self._settlement)
         self._reader = Reader(self._context, self._handling, Recovery(self._context, self._settlement))
         self._lanes: Lanes | None = None
+        self._tickers: tuple[Ticker, ...] = ()
 
     def join(self) -> bool:
         """Wait for Redis, and create the group if it is missing; True when it was created.
@@ -79,6 +81,7 @@ class Consumer:
         no stream, a group that an operator has deleted, or an inbox without a table. With ``drain`` it does not
         wait, and raises ``RedisUnavailableError``.
         """
+        self._reader.seen = time.monotonic()
         if self._reader.deadline == float("inf"):
             self._reader.deadline = time.monotonic() + (self.options.max_seconds or float("inf"))
         inbox.check_tables(self.handlers)
@@ -113,6 +116,23 @@ class Consumer:
     def left(self) -> int:
         """How many entries are left of those that were to be drained; raises ``RedisUnavailableError``."""
         return self._reader.left()
+
+    def is_alive(self) -> bool:
+        """Whether it gets on, or waits for Redis, for a database, or for a handler within its time limit.
+
+        False means that a thread hangs, and that a new process would do better. May be asked by any thread, from
+        ``join`` on.
+        """
+        if any(ticker.overdue() > PATIENCE for ticker in self._tickers):
+            return False
+        if self._tickers and (
+            self._halt.is_asked()
+            or self._handling.is_paused
+            or self._dispatcher.running()
+            or not self._context.lease.is_sure(time.monotonic())
+        ):
+            return True
+        return not self._reader.looks_stuck(PATIENCE)
 
     def stop(self) -> None:
         """Finish what is being handled, hand back the rest, and return from ``run``.
@@ -163,6 +183,7 @@ class Consumer:
             before_end=lambda: self._before_end(lease),
         )
         watching = Ticker("watch", watch.tick, fail)
+        self._tickers = (lease, watching)
         janitor = None
         if inbox.aliases(self.handlers):
             delay = inbox.PRUNING_INTERVAL * random.uniform(0.1, 1)  # noqa: S311 - not all consumers at once

@@ -6,6 +6,9 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
+
+ECHO = 1.0  # seconds in which a signal and the one that the parent passes on are the same wish
 
 _LIFELINE = "STREAM_EVENTS_LIFELINE"  # the role of this process, and the number of a pipe that closes with its parent
 
@@ -19,9 +22,14 @@ class Lifeline:
         self._role = role
         self._reading, self._writing = os.pipe()
 
-    def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    def start(self, command: Sequence[str], *, piped: bool = False) -> subprocess.Popen[bytes]:
+        """Start ``command``; with ``piped``, what it prints goes to pipes, line by line."""
         environment = {**os.environ, _LIFELINE: f"{self._role}:{self._reading}"}
-        return subprocess.Popen(command, env=environment, pass_fds=[self._reading])  # noqa: S603
+        outputs: dict[str, Any] = {}
+        if piped:
+            environment["PYTHONUNBUFFERED"] = "1"
+            outputs = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, env=environment, pass_fds=[self._reading], **outputs)  # noqa: S603
 
     def close(self) -> None:
         os.close(self._reading)

@@ -32,6 +32,7 @@ class Reader:
         self.deadline = float("inf")
         self.drain_to: str | None = None  # the last entry to wait for, until it was read
         self._target = "0-0"  # the same, for ever
+        self.seen = time.monotonic()  # when it last began with something
         self.outage = Outage(context.settings.url, context.halt)
         self._context = context
         self._handling = handling
@@ -52,8 +53,13 @@ class Reader:
             return False
         return not self._held() and (self._context.options.max_seconds is None or self.left() == 0)
 
+    def looks_stuck(self, patience: float) -> bool:
+        """Whether it has begun no turn, and made no attempt to reach Redis, for a read and ``patience`` seconds."""
+        return time.monotonic() - self.seen > self._block + patience
+
     def turn(self, lanes: Lanes) -> None:
         """Take some entries and give them to ``lanes``; an outage is waited out."""
+        self.seen = time.monotonic()
         term = self._context.lease.term
         work: list[Work] = []
         try:
@@ -87,6 +93,7 @@ class Reader:
         """Pause after ``error``; raises ``RedisUnavailableError`` instead when draining."""
         if self._context.options.drain:
             raise self._unavailable(error) from error
+        self.seen = time.monotonic()
         self.outage.wait(error, self.deadline - time.monotonic())
 
     def finish(self) -> None:

@@ -27,6 +27,7 @@ from stream_events.consuming.tries import Outcome, Tries
 from stream_events.consuming.waker import Waker
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError
+from stream_events.health import PATIENCE
 from stream_events.keys import check_stream
 from stream_events.registration import Handler
 
@@ -109,8 +110,11 @@ class Tail:
         self._halt = Halt()
         self._outage = Outage(settings.url, self._halt)
         self._waker = Waker(self.name, self._halt, self._feed.wake, self._deadline)
-        self._tries = Tries(stream, Dispatcher(self.handlers, self.loop), settings, self.options.attempts, self._halt)
+        self._dispatcher = Dispatcher(self.handlers, self.loop)
+        self._tries = Tries(stream, self._dispatcher, settings, self.options.attempts, self._halt)
+        self._patience = settings.handler_timeout
         self._looked_after = 0.0
+        self.seen = time.monotonic()  # when it last began with something
 
     @property
     def after(self) -> str:
@@ -151,6 +155,16 @@ class Tail:
         logger.info("consumer_ended stream=%s consumer=%s position=%s %s", self.stream, self.name, self.after, report)
         return report
 
+    def is_alive(self) -> bool:
+        """Whether it gets on, or waits for Redis, for a database, or for a handler within ``HANDLER_TIMEOUT``.
+
+        False means that it hangs, and that a new process would do better. Any thread may ask.
+        """
+        now = time.monotonic()
+        if running := self._dispatcher.running():
+            return all(now - one.since < self._patience for one in running)
+        return self._tries.is_waiting or now - self.seen < self._block + PATIENCE
+
     def stop(self) -> None:
         """Finish the entry that is being handled, unless it waits for another try, and return from ``run``.
 
@@ -163,6 +177,7 @@ class Tail:
 
     def _turn(self) -> None:
         """Handle the entries of one read; an outage is waited out."""
+        self.seen = time.monotonic()
         try:
             entries = self._feed.read(self.after, int(min(self._count, self._budget)), self._time_to_wait())
             if not entries and not self._is_over():
@@ -179,7 +194,7 @@ class Tail:
 
     def _handle(self, entry: Entry) -> bool:
         """Handle one entry, or pass it over; False if the consumer is to stop before that is done."""
-        now = time.monotonic()
+        self.seen = now = time.monotonic()
         if now - self._looked_after > DATABASE_CHECK:
             database.look_after()
             self._looked_after = now
@@ -206,6 +221,7 @@ class Tail:
                 self._wait_out(error)
 
     def _wait_out(self, error: redis.RedisError) -> None:
+        self.seen = time.monotonic()
         self._outage.wait(error, self._deadline - time.monotonic())
 
     def _time_to_wait(self) -> float:

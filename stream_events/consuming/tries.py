@@ -39,6 +39,7 @@ class Tries:
 
     def __init__(self, stream: str, dispatcher: Dispatcher, settings: Settings, attempts: int, halt: Halt) -> None:
         self.tally = Tally()
+        self.is_waiting = False  # for the database, or with another try
         self._stream = stream
         self._dispatcher = dispatcher
         self._policy = Policy(replace(settings, max_deliveries=attempts, backoff=FIRST_PAUSE))
@@ -69,7 +70,7 @@ class Tries:
         while error := self._dispatcher.call(handler, [replace(event, delivery_count=attempt)]):
             database.look_after()  # the reason may be a connection that the next try would get
             if database.is_outage(error):
-                if not self._outage.sit_out(error, lambda: None):
+                if not self._sit_out(error):
                     return Outcome.INTERRUPTED
                 continue
             self.tally.add("failed")
@@ -79,11 +80,22 @@ class Tries:
                 where = (event.stream, handler.name, event.entry_id, event.event_id)
                 self._pass_over(text, *where, decision.reason, attempt)
                 return Outcome.PASSED_OVER
-            self._halt.wait(decision.delay)
+            self._pause(decision.delay)
             if self._halt.is_asked():
                 return Outcome.INTERRUPTED
             attempt += 1
         return Outcome.HANDLED
+
+    def _sit_out(self, error: BaseException) -> bool:
+        self.is_waiting = True
+        is_back = self._outage.sit_out(error, lambda: None)
+        self.is_waiting = False
+        return is_back
+
+    def _pause(self, seconds: float) -> None:
+        self.is_waiting = True
+        self._halt.wait(seconds)
+        self.is_waiting = False
 
     def _pass_over(self, text: str, *arguments: object) -> None:
         self.tally.add("passed_over")

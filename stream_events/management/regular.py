@@ -36,7 +36,7 @@ def check_usage(options: dict[str, Any]) -> None:
     """Raise ``CommandError`` for options that do not belong together."""
     stream, group = options["stream"], options["group"]
     if not options["no_group"]:
-        if not group:
+        if not group and not options["all"]:
             raise _usage(
                 f"Name the group as well, as in “runconsumer {stream} {_some_group(stream)}”, or write"
                 f" “runconsumer {stream} --no-group” for a regular consumer."

@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from stream_events.consuming.lifeline import has_parent
+from stream_events.consuming.lifeline import ECHO, has_parent
 from stream_events.posix_signals import signals_given_to
-
-ECHO = 1.0  # seconds in which a signal and the one that the parent passes on are the same wish
 
 
 def stop_on_signals(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 import redis
 from django.db import Error, connections
@@ -15,6 +16,7 @@ from stream_events.publishing.wakeup import Wakeup
 
 logger = logging.getLogger("stream_events")
 
+PATIENCE = 150.0  # seconds for one round; an attempt to reach a silent database takes two minutes
 PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds after a failure; the last one is repeated
 
 
@@ -27,6 +29,11 @@ class Relaying:
         self._alias = alias
         self._stop = threading.Event()
         self._failures = 0
+        self._seen = time.monotonic()  # when the last round began
+
+    def is_alive(self) -> bool:
+        """Whether it gets on, or waits for Redis or the database; False: it hangs."""
+        return time.monotonic() - self._seen < PATIENCE
 
     def stop(self) -> None:
         """Finish the batch in hand, and return from ``run``."""
@@ -38,6 +45,7 @@ class Relaying:
         try:
             relay = Relay(self._alias)
             while not self._stop.is_set():
+                self._seen = time.monotonic()
                 if self._round(relay):
                     wakeup.found_some()
                 elif not self._failures:

@@ -132,7 +132,7 @@ def test_what_ends_the_thread_is_logged_and_raised_by_stop(server, tmp_path, cap
     (tmp_path / "position").write_text("damaged")
     consumer = EventsConsumer("orders", print, url=URL, position=FilePosition(tmp_path / "position"))
     consumer.start_in_thread().join(30)
-    assert "events_consumer_died stream=orders" in caplog.text
+    assert "consumer_died stream=orders" in caplog.text
     with pytest.raises(ConfigurationError, match="cannot be read as the position"):
         consumer.stop()
 

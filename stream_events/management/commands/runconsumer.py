@@ -1,4 +1,4 @@
-"""``manage.py runconsumer STREAM [GROUP]``: handle the events of a stream until told to stop."""
+"""``manage.py runconsumer STREAM [GROUP]``, or ``--all``: handle the events of a stream until told to stop."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ import django
 import redis
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
-from django.utils.autoreload import get_child_arguments
 
 from stream_events.conf import get_settings, is_debug, settings_module
 from stream_events.connections import safe_url
 from stream_events.consuming import Consumer
 from stream_events.consuming.lifeline import plays, when_parent_is_gone
 from stream_events.consuming.options import MOST_LANES, Report
-from stream_events.consuming.supervisor import ROLE, Supervisor
+from stream_events.consuming.supervisor import ROLE
 from stream_events.consuming.tail import Tail
 from stream_events.exceptions import (
     ConfigurationError,
@@ -29,7 +28,8 @@ from stream_events.exceptions import (
     HandlerTimeoutError,
     RedisUnavailableError,
 )
-from stream_events.management import regular, reloader
+from stream_events.health import beating, health_file
+from stream_events.management import fleet, regular, reloader
 from stream_events.management.arguments import port, positive_int, seconds
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
@@ -51,8 +51,9 @@ class Command(CheckedCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("stream", help="as in StreamPublisher(...) and handlers.register(stream=...)")
+        parser.add_argument("stream", nargs="?", help="as in StreamPublisher(...) and handlers.register(stream=...)")
         parser.add_argument("group", nargs="?", help="as in handlers.register(group=...)")
+        fleet.add_arguments(parser)
         parser.add_argument(
             "--consumer",
             default="",
@@ -64,7 +65,7 @@ class Command(CheckedCommand):
             type=positive_int,
             default=1,
             metavar="N",
-            help="processes; what crashes is started again",
+            help="processes for each group; what crashes is started again",
         )
         parser.add_argument(
             "--threads",
@@ -111,6 +112,12 @@ class Command(CheckedCommand):
             help="answer Prometheus at port P of 127.0.0.1; of several workers, the first at P, the second at P + 1, …"
             " Needs stream_events[metrics]",
         )
+        parser.add_argument(
+            "--health-file",
+            type=health_file,
+            metavar="PATH",
+            help="touch this file every second; python -m stream_events.health PATH says whether all is well",
+        )
         regular.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -127,43 +134,28 @@ class Command(CheckedCommand):
             raise CommandError(f"Stopped at once; what was in hand {fate}.", returncode=ABORTED) from None
 
     def _run(self, options: dict[str, Any]) -> None:
+        fleet.check_usage(options)
         regular.check_usage(options)
         # Made before the reloader or the workers start as well, because they would only repeat what is wrong with it.
-        consumer = regular.make_tail(options) if options["no_group"] else self._make_consumer(options)
+        if options["no_group"]:
+            tail, consumers = regular.make_tail(options), []
+        else:
+            tail, consumers = None, [self._make_consumer(*names, options) for names in fleet.choose(options)]
         if _wants_reload(options) and not reloader.is_child():
             sys.exit(reloader.run_children())
-        if isinstance(consumer, Consumer) and options["workers"] > 1:
-            self._supervise(consumer, options)
-        else:
-            self._consume(consumer, options)
+        if tail or (options["workers"] == 1 and not options["all"]):
+            self._consume(tail or consumers[0], options)
+        elif code := fleet.run(consumers, options, self.stderr):
+            sys.exit(code)
 
-    def _make_consumer(self, options: dict[str, Any]) -> Consumer:
+    def _make_consumer(self, stream: str, group: str, options: dict[str, Any]) -> Consumer:
         return Consumer(
-            options["stream"],
-            options["group"],
+            stream,
+            group,
             create_from=POSITIONS.get(options["create_from"], options["create_from"]),
             abandon=self._abandon,
             **{name: options[name] for name in PASSED_ON},
         )
-
-    def _supervise(self, consumer: Consumer, options: dict[str, Any]) -> None:
-        """Run the consumer in several processes, which are this command with one worker each."""
-        command = [*get_child_arguments(), "--workers", "1", "--no-reload"]
-        if first := options["metrics_port"]:
-            ports = range(first, first + options["workers"])
-            supervisor = Supervisor([[*command, "--metrics-port", str(one)] for one in ports])
-        else:
-            supervisor = Supervisor([command] * options["workers"])
-        code_changed = reloader.watch(supervisor.stop) if reloader.is_child() else lambda: False
-        with (
-            logging_to(self.stderr, options["verbosity"]),
-            stop_on_signals(supervisor.stop, at_once=supervisor.stop),
-        ):
-            code = supervisor.run()
-        if code == PARTIAL and not consumer.left():
-            code = 0  # what one of them left was in the hand of another
-        if code or code_changed():
-            sys.exit(reloader.RELOAD if code_changed() else code)
 
     def _consume(self, consumer: Consumer | Tail, options: dict[str, Any]) -> None:
         if plays(ROLE):
@@ -174,6 +166,7 @@ class Command(CheckedCommand):
         with (
             metrics.serve(options["metrics_port"]),
             logging_to(self.stderr, options["verbosity"]),
+            beating(options["health_file"], consumer.is_alive),
             stop_on_signals(consumer.stop, at_once=interrupt),
         ):
             is_new = consumer.join()

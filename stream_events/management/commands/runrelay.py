@@ -13,6 +13,7 @@ from stream_events.conf import get_settings
 from stream_events.connections import UNAVAILABLE as REDIS_UNAVAILABLE
 from stream_events.connections import explain, safe_url
 from stream_events.exceptions import ConfigurationError, EmbeddedServerError, NotDurableError
+from stream_events.health import beating, health_file
 from stream_events.management.arguments import port
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
@@ -38,6 +39,12 @@ class Command(CheckedCommand):
             help="send what is there and end; exit code 3 if events are left, 69 if Redis cannot be reached",
         )
         parser.add_argument("--metrics-port", type=port, metavar="P", help="answer Prometheus at port P of 127.0.0.1")
+        parser.add_argument(
+            "--health-file",
+            type=health_file,
+            metavar="PATH",
+            help="touch this file every second; python -m stream_events.health PATH says whether all is well",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -46,7 +53,7 @@ class Command(CheckedCommand):
                 if options["once"]:
                     self._send_once(aliases, options["verbosity"])
                 else:
-                    self._go_on(aliases, options["verbosity"])
+                    self._go_on(aliases, options)
         except (ConfigurationError, EmbeddedServerError) as error:
             raise CommandError(str(error), returncode=CONFIGURATION) from error
         except KeyboardInterrupt:
@@ -70,7 +77,8 @@ class Command(CheckedCommand):
                 returncode=PARTIAL,
             )
 
-    def _go_on(self, aliases: list[str], verbosity: int) -> None:
+    def _go_on(self, aliases: list[str], options: dict[str, Any]) -> None:
+        verbosity = options["verbosity"]
         relayings = [Relaying(alias) for alias in aliases]
         stopped = threading.Event()
 
@@ -84,7 +92,10 @@ class Command(CheckedCommand):
             finally:
                 stopped.set()  # one that dies ends the command
 
-        with stop_on_signals(stop, at_once=interrupt):
+        def is_alive() -> bool:
+            return all(relaying.is_alive() for relaying in relayings)
+
+        with stop_on_signals(stop, at_once=interrupt), beating(options["health_file"], is_alive):
             threads = [threading.Thread(target=run, args=[relaying], daemon=True) for relaying in relayings]
             for thread in threads:
                 thread.start()
