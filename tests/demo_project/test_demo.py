@@ -77,7 +77,7 @@ def test_ctrl_c_while_it_starts_is_no_error(project, tmp_path, moment):
 
 
 def test_wants_debug(project):
-    project.environment["DEBUG"] = "false"
+    project.environment |= {"DEBUG": "false", "SECRET_KEY": "of a test"}
     code, output = project.run("demo", "--port", str(free_port()))
     assert code == 1
     assert "DEBUG=True" in output
