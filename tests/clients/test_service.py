@@ -164,7 +164,7 @@ def test_a_service_runs_once(server, collected):
         (["no_such_module:handle"], {}, ConfigurationError, "does not import: ModuleNotFoundError"),
         (["json:no_such_function"], {}, ConfigurationError, "does not import: AttributeError"),
     ],
-    ids=str,
+    ids=lambda value: None if isinstance(value, list | dict | type) else value,
 )
 def test_what_cannot_work_is_refused_at_once(arguments, options, error, text):
     with pytest.raises(error, match=text):
