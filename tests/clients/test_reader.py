@@ -337,6 +337,7 @@ def test_two_readers_share_the_entries(make_reader, server):
 
 
 @pytest.mark.django_db
+@pytest.mark.django_db
 def test_entries_that_wait_are_shared_with_other_consumers_of_the_group(make_reader, server):
     """The consumer lets it wait, the reader takes it and hands it back, and the consumer handles it."""
     counts = []
