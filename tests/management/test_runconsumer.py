@@ -162,6 +162,13 @@ def test_draining_without_redis_exits_69(project):
     assert "cannot be reached" in output
 
 
+def test_options_may_stand_between_the_stream_and_the_group(project):
+    place_orders(project, 1)
+    code, output = project.run("runconsumer", "orders", "--drain", "billing", "--no-reload")
+    assert code == 0, output
+    assert "started=1" in output
+
+
 def test_waits_visibly_for_redis_and_comes_back(project, consume, tmp_path):
     place_orders(project, 1)
     redis_socket = tmp_path / "late.sock"

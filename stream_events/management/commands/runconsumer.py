@@ -50,6 +50,12 @@ class Command(CheckedCommand):
         " no group, until told to stop."
     )
 
+    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
+        """Let options stand between STREAM and GROUP: both may be left out, and so Python takes them only together."""
+        parser = super().create_parser(*args, **options)
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("stream", nargs="?", help="as in StreamPublisher(...) and handlers.register(stream=...)")
         parser.add_argument("group", nargs="?", help="as in handlers.register(group=...)")
