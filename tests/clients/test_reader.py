@@ -12,6 +12,7 @@ from django.conf import settings
 from stream_events.clients import RedisStreamReader
 from stream_events.conf import get_settings
 from stream_events.consuming import Consumer
+from stream_events.consuming.group import Group
 from stream_events.exceptions import (
     ConfigurationError,
     EventEncodeError,
@@ -390,6 +391,27 @@ def test_a_reader_that_has_nothing_to_do_waits_on_the_server(make_reader, server
     reading.reader.close()
     reading.join(20)
     assert not reading.is_alive()
+
+
+def test_a_signal_handler_stops_a_read_that_is_only_about_to_wait(make_reader, monkeypatch):
+    reader = make_reader(block=600)
+    read = Group.read
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGUSR1)
+        return read(*arguments)
+
+    monkeypatch.setattr(Group, "read", interrupted)
+    before = signal.signal(signal.SIGUSR1, lambda *_: reader.stop())
+    helped = []
+    help_out = threading.Timer(30, lambda: (helped.append(True), reader.stop()))
+    help_out.start()
+    try:
+        assert list(reader.read()) == []
+        assert not helped
+    finally:
+        help_out.cancel()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_group_begins_where_one_says(make_reader, server):
