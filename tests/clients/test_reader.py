@@ -306,6 +306,29 @@ def test_a_read_that_waits_is_woken_for_what_another_thread_hands_back(make_read
     reading.reader.stop()
 
 
+def test_what_is_handed_back_while_the_reader_asks_what_is_due_comes_at_once(make_reader, server, monkeypatch):
+    (entry_id,) = publish(server, 1)
+    take(make_reader(), 1)
+    reader = make_reader(block=600)
+    entries = reader.read()
+    next(entries)  # its own from before, for which it has not asked yet what is due
+    due = Group.due
+
+    def overtaken(group, count):
+        monkeypatch.undo()
+        found = due(group, count)
+        reader.nack(entry_id)
+        return found
+
+    monkeypatch.setattr(Group, "due", overtaken)
+    help_out = threading.Timer(30, reader.stop)
+    help_out.start()
+    try:
+        assert next(entries)["id"] == entry_id
+    finally:
+        help_out.cancel()
+
+
 def test_what_comes_again_and_again_keeps_no_new_entry_waiting(reader, server):
     publish(server, *range(10))
     seen = set()
