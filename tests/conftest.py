@@ -1,5 +1,6 @@
 """Fixtures: the embedded server, a registry of one's own, and a project of its own for real processes."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -41,6 +42,16 @@ def embedded(url):
     return EmbeddedServer(Path(url.removeprefix("embedded://")))
 
 
+def has_ended(server):
+    """Whether the embedded server has: it writes to its log after its socket is gone, and its keeper ends last."""
+    with open(server.folder / "keeper.lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment, django_db_modify_db_settings, django_db_blocker):
     """All databases; pytest-django makes those that its own marks name, but not everybody uses these."""
@@ -57,7 +68,7 @@ def _server():
     server.ensure_running()
     yield server
     server.release()
-    wait_for(lambda: not server.socket.exists(), "the end of the embedded server")
+    wait_for(lambda: has_ended(server), "the end of the embedded server")
     shutil.rmtree(settings.EMBEDDED_FOLDER)
 
 

@@ -238,5 +238,5 @@ class Membership:
         return Verdict(delay=after, delivery_count=entry.delivery_count, progress=progress)
 
     def _stay_closed(self) -> None:
-        if self._is_closed:
+        if self._is_closed:  # whoever uses a connection now will come here, too
             self.group.close()

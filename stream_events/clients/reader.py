@@ -136,7 +136,7 @@ class RedisStreamReader:
             membership.stop()
 
     def close(self) -> None:
-        """End ``read``, send what Redis has yet to be told, and close the connections."""
+        """End ``read``, send what Redis has yet to be told, and close the connections; a signal handler must not."""
         for membership in list(self._memberships.values()):
             membership.close()
 

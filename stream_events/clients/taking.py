@@ -92,6 +92,7 @@ class Taking:
     def recover(self, error: redis.RedisError) -> bool:
         """Prepare for going on after ``error``; True when joining is all that is missing."""
         self._is_suspicious = True
+        self._due_at = 0.0
         if not is_group_gone(error) and "WRONGTYPE" not in str(error):
             return False
         self._log(logging.ERROR, "group_gone", f"error={explain(error)!r}")
@@ -124,6 +125,7 @@ class Taking:
         now = time.monotonic()
         if now < self._due_at:
             return []
+        self._due_at = now + self._block  # first, because another thread may expect something sooner meanwhile
         found = self._group.due(count)
         self.report_trimmed(found.trimmed)
         if found.trimmed:
@@ -131,8 +133,10 @@ class Taking:
         if found.entries:
             # Whatever this consumer held of them was taken from it meanwhile.
             self._hand.release(entry.entry_id for entry in found.entries)
+            self._due_at = now
             return self._hand.take(found.entries)
-        self._due_at = now + max(0.001, self._block if found.wait is None else min(self._block, found.wait))
+        if found.wait is not None:
+            self._due_at = min(self._due_at, now + max(0.001, found.wait))
         return []
 
     def _leave_alone(self) -> None:

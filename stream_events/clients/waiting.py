@@ -43,10 +43,14 @@ class WaitingReads:
                 self._group.wake()
 
     def stop(self) -> None:
-        """Ask for the halt, and return when no thread waits."""
+        """Ask for the halt, and return when no thread waits; in a signal handler the read ends after that."""
         self._halt.ask()
+        if self._thread == threading.get_ident():
+            threading.Thread(target=self._end, name="stream_events-stop", daemon=True).start()
+        else:
+            self._end()
+
+    def _end(self) -> None:
         while self._thread is not None:
             self.wake()
-            if self._thread == threading.get_ident():
-                return  # in a signal handler: the read ends after that
             self._is_over.wait(POLL)  # not for ever: it may have begun to wait only now

@@ -25,6 +25,6 @@ class Clients(NamedTuple):
         return str(info["last-generated-id"].decode())
 
     def close(self) -> None:
-        """Close the connections; they are made again when they are needed."""
+        """Close the connections that nobody is using; they are made again when they are needed."""
         for client in self:
-            client.connection_pool.disconnect()
+            client.connection_pool.disconnect(inuse_connections=False)

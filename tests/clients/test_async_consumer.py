@@ -145,6 +145,20 @@ def test_acknowledging_and_handing_back(server):
     assert pending(server) == {ids[1]: "~retry"}
 
 
+def test_acknowledging_many_at_a_time_when_it_is_stopped(server, caplog):
+    ids = publish(server, *range(200))
+
+    async def main():
+        async with make(count=200) as consumer:
+            await consumer.consume()
+        await asyncio.gather(*map(consumer.ack, ids))
+
+    asyncio.run(main())
+    assert pending(server) == {}
+    assert "settling_failed" not in caplog.text
+    assert "one" not in {one["name"] for one in server.client_list()}
+
+
 def test_an_entry_whose_callback_raises_comes_again_and_the_others_go_on(server, caplog):
     publish(server, 1, 2, 3)
     received = Received("2")

@@ -12,6 +12,7 @@ from django.conf import settings
 from stream_events.clients import RedisStreamReader
 from stream_events.conf import get_settings
 from stream_events.consuming import Consumer
+from stream_events.consuming.group import Group
 from stream_events.exceptions import (
     ConfigurationError,
     EventEncodeError,
@@ -305,6 +306,29 @@ def test_a_read_that_waits_is_woken_for_what_another_thread_hands_back(make_read
     reading.reader.stop()
 
 
+def test_what_is_handed_back_while_the_reader_asks_what_is_due_comes_at_once(make_reader, server, monkeypatch):
+    (entry_id,) = publish(server, 1)
+    take(make_reader(), 1)
+    reader = make_reader(block=600)
+    entries = reader.read()
+    next(entries)  # its own from before, for which it has not asked yet what is due
+    due = Group.due
+
+    def overtaken(group, count):
+        monkeypatch.undo()
+        found = due(group, count)
+        reader.nack(entry_id)
+        return found
+
+    monkeypatch.setattr(Group, "due", overtaken)
+    help_out = threading.Timer(30, reader.stop)
+    help_out.start()
+    try:
+        assert next(entries)["id"] == entry_id
+    finally:
+        help_out.cancel()
+
+
 def test_what_comes_again_and_again_keeps_no_new_entry_waiting(reader, server):
     publish(server, *range(10))
     seen = set()
@@ -391,6 +415,27 @@ def test_a_reader_that_has_nothing_to_do_waits_on_the_server(make_reader, server
     reading.reader.close()
     reading.join(20)
     assert not reading.is_alive()
+
+
+def test_a_signal_handler_stops_a_read_that_is_only_about_to_wait(make_reader, monkeypatch):
+    reader = make_reader(block=600)
+    read = Group.read
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGUSR1)
+        return read(*arguments)
+
+    monkeypatch.setattr(Group, "read", interrupted)
+    before = signal.signal(signal.SIGUSR1, lambda *_: reader.stop())
+    helped = []
+    help_out = threading.Timer(30, lambda: (helped.append(True), reader.stop()))
+    help_out.start()
+    try:
+        assert list(reader.read()) == []
+        assert not helped
+    finally:
+        help_out.cancel()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_group_begins_where_one_says(make_reader, server):
