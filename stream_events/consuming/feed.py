@@ -40,7 +40,11 @@ class Feed:
             raise self._mapped(error) from error
 
     def delete(self, entry_id: str) -> None:
-        self.client.xdel(self.key, entry_id)
+        """Delete an entry, for everybody; raises as ``read`` does."""
+        try:
+            self.client.xdel(self.key, entry_id)
+        except redis.ResponseError as error:
+            raise self._mapped(error) from error
 
     def last_id(self) -> str | None:
         """The id of the newest entry that the stream ever had; None while there is no stream."""

@@ -52,6 +52,20 @@ def test_a_subclass_handles_payloads_as_the_seeds_did(server):
     assert payloads == [{"obj_id": 1}, {"obj_id": 2}]
 
 
+def test_a_key_that_has_become_something_else_ends_it_before_it_deletes(server):
+    publish(server, 1)
+
+    def replace(event):
+        server.delete("t:orders")
+        server.set("t:orders", "text")
+
+    consumer = EventsConsumer("orders", replace, url=URL, delete=True)
+    consumer.start_in_thread().join(30)
+    with pytest.raises(ConfigurationError, match="is not a stream"):
+        consumer.stop()
+    assert server.get("t:orders") == b"text"
+
+
 def test_stop_ends_a_read_that_waits(server):
     consumer = EventsConsumer("orders", print, url=URL, block=600)
     thread = consumer.start_in_thread()
