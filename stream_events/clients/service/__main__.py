@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     grouped = parser.add_argument_group("with --group")
     grouped.add_argument("--consumer", metavar="PREFIX", help="beginning of its name in the group (default: the host)")
     grouped.add_argument("--threads", type=int, metavar="N", help="events handled side by side (default: 1)")
-    grouped.add_argument("--create-from", metavar="ID", help="where a new group begins: 0 (default), $, or an id")
+    grouped.add_argument(
+        "--create-from", metavar="earliest|latest|ID", help="where a new group begins (default: earliest)"
+    )
     grouped.add_argument("--max-deliveries", type=int, metavar="N", help="tries before an event is a dead letter")
     grouped.add_argument("--shutdown-timeout", type=float, metavar="S", help="seconds that running handlers are given")
     regular = parser.add_argument_group("without --group")

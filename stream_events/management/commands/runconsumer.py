@@ -40,8 +40,17 @@ from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION
 
 # Options of the command that are the consumer's as they are.
-PASSED_ON = ("consumer", "count", "block", "drain", "max_events", "max_seconds", "shutdown_timeout", "threads")
-POSITIONS = {"earliest": "0", "latest": "$"}
+PASSED_ON = (
+    "consumer",
+    "count",
+    "block",
+    "create_from",
+    "drain",
+    "max_events",
+    "max_seconds",
+    "shutdown_timeout",
+    "threads",
+)
 
 
 class Command(CheckedCommand):
@@ -158,7 +167,6 @@ class Command(CheckedCommand):
         return Consumer(
             stream,
             group,
-            create_from=POSITIONS.get(options["create_from"], options["create_from"]),
             abandon=self._abandon,
             **{name: options[name] for name in PASSED_ON},
         )
