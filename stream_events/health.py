@@ -59,6 +59,16 @@ def problem(path: str, max_age: float = MAX_AGE) -> str:
     return ""
 
 
+def add_health_file(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--health-file`` of a command."""
+    parser.add_argument(
+        "--health-file",
+        type=health_file,
+        metavar="PATH",
+        help="touch this file every second; python -m stream_events.health PATH says whether all is well",
+    )
+
+
 def health_file(text: str) -> str:
     """The value of a command's ``--health-file``: a path at which a file of ours can be."""
     path = Path(text)

@@ -10,7 +10,7 @@ from datetime import datetime
 import redis
 
 from stream_events import Event, StreamEventsError
-from stream_events.clients.events_consumer import EventsConsumer
+from stream_events.clients import EventsConsumer
 from stream_events.locks import ForkSafeLock
 from stream_events.operations.inspection import stream_states
 

@@ -14,7 +14,7 @@ from stream_events.clients.calls import Callback, CallOptions, Calls, Delivered,
 from stream_events.clients.entries import NEW, check_count, entry_id, position
 from stream_events.clients.membership import Membership
 from stream_events.conf import settings_for
-from stream_events.consuming.tail import EARLIEST
+from stream_events.consuming.place import EARLIEST
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError, seconds
 

@@ -20,9 +20,7 @@ from stream_events.consuming.group import Group, Settled, Verdict
 from stream_events.consuming.halt import Halt
 from stream_events.consuming.hand import Hand
 from stream_events.consuming.outage import Outage
-from stream_events.consuming.place import NOTHING
-from stream_events.consuming.position import checked_id
-from stream_events.consuming.tail import EARLIEST, STARTS
+from stream_events.consuming.place import EARLIEST, NOTHING, start_id
 from stream_events.events import Entry
 from stream_events.exceptions import ConfigurationError, RedisUnavailableError
 from stream_events.keys import check_group, check_stream, group_keys
@@ -59,7 +57,7 @@ class Membership:
             raise ConfigurationError(f"A consumer's name is ASCII without spaces, and no “~” first; got {consumer!r}.")
         if block is not None and not (isinstance(block, int | float) and 0 < block < FOREVER):
             raise ConfigurationError(f"block must be a number of seconds above 0, got {block!r}.")
-        start = STARTS.get(create_from) or checked_id(create_from, "create_from", "Or write earliest or latest.")
+        start = start_id(create_from, "create_from")
         self._url = safe_url(settings.url)
         self._block = block or settings.block
         self.client = command_client(settings)

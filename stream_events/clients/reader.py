@@ -12,7 +12,7 @@ from stream_events.clients.address import HOST, PORT, one_url
 from stream_events.clients.entries import NEW, ReadEntry, check_count, check_fields, entry_id, position
 from stream_events.clients.membership import Membership
 from stream_events.conf import settings_for
-from stream_events.consuming.tail import EARLIEST
+from stream_events.consuming.place import EARLIEST
 from stream_events.events import Entry
 from stream_events.exceptions import seconds
 

@@ -163,7 +163,7 @@ class Consumer:
 
     def _join(self) -> bool:
         mark = self._context.mark
-        created = mark.recreate(self.options.create_from) is not None
+        created = mark.recreate(self.options.first) is not None
         self._context.lease.renew()
         if self.options.drain:
             self._reader.drain(self._group.last_id())

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from stream_events.conf import Settings
+from stream_events.consuming.place import start_id
 from stream_events.exceptions import ConfigurationError
 from stream_events.registration import Handler
 
@@ -30,7 +31,7 @@ class ConsumerOptions:
     threads: int = 1  # lanes: events of one object stay in order, those of others run side by side
     count: int | None = None  # entries per read, at most
     block: float | None = None  # how long one read waits for entries
-    create_from: str | None = None  # where a group that does not exist yet begins; its first entry unless given
+    create_from: str | None = None  # where a group that is missing begins: an id, earliest, or latest
     drain: bool = False  # end when everything that was there at the start is handled
     max_events: int | None = None  # end when so many events were started
     max_seconds: float | None = None
@@ -48,6 +49,12 @@ class ConsumerOptions:
             raise ConfigurationError(
                 f"threads must be at most {MOST_LANES}, got {self.threads}; start more consumers."
             )
+        _ = self.first
+
+    @property
+    def first(self) -> str | None:
+        """``create_from`` as an id, or ``LATEST``; None if it is not given, which means the first entry."""
+        return None if self.create_from is None else start_id(self.create_from, "create_from")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import redis
 
 from stream_events.connections import explain
 from stream_events.consuming.feed import Feed
-from stream_events.consuming.position import Position
+from stream_events.consuming.position import Position, checked_id
 from stream_events.consuming.replies import follows
 from stream_events.exceptions import ConfigurationError
 
@@ -17,6 +17,8 @@ logger = logging.getLogger("stream_events")
 
 NOTHING = "0-0"  # comes before every entry
 LATEST = "$"
+EARLIEST = "earliest"
+_STARTS = {EARLIEST: NOTHING, "latest": LATEST, LATEST: LATEST}
 SAVING = 1.0  # seconds; as often is the position saved in a batch that takes long
 
 
@@ -88,3 +90,11 @@ class Place:
             last,
         )
         self.after = self._reached = NOTHING
+
+
+def start_id(start: str, option: str) -> str:
+    """``start``, the value of ``option``, as an id or ``LATEST``: an id, ``earliest`` or ``latest`` may be written.
+
+    Raises ``ConfigurationError``.
+    """
+    return _STARTS.get(start) or checked_id(start, option, "Or write earliest or latest.")

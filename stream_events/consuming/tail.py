@@ -21,8 +21,8 @@ from stream_events.consuming.feed import Feed
 from stream_events.consuming.halt import Halt
 from stream_events.consuming.options import check_numbers, check_times, unique_name
 from stream_events.consuming.outage import Outage
-from stream_events.consuming.place import LATEST, NOTHING, Place
-from stream_events.consuming.position import MemoryPosition, Position, checked_id
+from stream_events.consuming.place import NOTHING, Place, start_id
+from stream_events.consuming.position import MemoryPosition, Position
 from stream_events.consuming.tries import Outcome, Tries
 from stream_events.consuming.waker import Waker
 from stream_events.events import Entry
@@ -34,8 +34,6 @@ from stream_events.registration import Handler
 logger = logging.getLogger("stream_events")
 
 ATTEMPTS = 5
-EARLIEST = "earliest"
-STARTS = {EARLIEST: NOTHING, "latest": LATEST, LATEST: LATEST}
 DATABASE_CHECK = 1.0  # seconds; how often connections are looked after within a batch
 
 
@@ -64,7 +62,7 @@ class TailOptions:
     @property
     def first(self) -> str:
         """``start`` as an id, or ``LATEST``."""
-        return STARTS.get(self.start) or checked_id(self.start, "start", "Or write earliest or latest.")
+        return start_id(self.start, "start")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,13 @@
-"""A command for which a failing system check is a matter of configuration."""
+"""A command whose errors say by their exit code what an operator has to do."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, SystemCheckError
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 
-from stream_events.management.exit_codes import CONFIGURATION
+from stream_events.exceptions import ConfigurationError, EmbeddedServerError, RedisUnavailableError, SelectionError
+from stream_events.management.exit_codes import CONFIGURATION, UNAVAILABLE, USAGE
 
 
 class CheckedCommand(BaseCommand):
@@ -17,3 +18,14 @@ class CheckedCommand(BaseCommand):
         except SystemCheckError as error:
             error.returncode = CONFIGURATION
             raise
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command; errors of this package that an operator can mend become ``CommandError``."""
+        try:
+            return super().execute(*args, **options)
+        except SelectionError as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        except (ConfigurationError, EmbeddedServerError) as error:
+            raise CommandError(str(error), returncode=CONFIGURATION) from error
+        except RedisUnavailableError as error:
+            raise CommandError(str(error), returncode=UNAVAILABLE) from error

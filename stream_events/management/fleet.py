@@ -16,6 +16,7 @@ from stream_events.consuming import Consumer
 from stream_events.consuming.supervisor import Supervisor
 from stream_events.exceptions import ConfigurationError
 from stream_events.management import reloader
+from stream_events.management.arguments import positive_int
 from stream_events.management.exit_codes import PARTIAL, USAGE
 from stream_events.management.logs import logging_to
 from stream_events.management.stopping import stop_on_signals
@@ -27,11 +28,18 @@ Names = tuple[str, str]  # a stream and a group
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say which groups ``--all`` is about."""
+    """The options that say which processes there are."""
     parser.add_argument(
         "--all",
         action="store_true",
         help="run every registered group of every stream, each in a process of its own; what crashes is started again",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="processes for each group; what crashes is started again",
     )
     for option, text in (("only", "run no others than these"), ("except", "do not run these")):
         parser.add_argument(
@@ -122,9 +130,9 @@ def _listing(registered: Sequence[Names]) -> str:
 
 def _commands(consumers: Sequence[Consumer], options: dict[str, Any]) -> list[list[str]]:
     """This command for each process, with one group and one worker."""
-    selection = argparse.ArgumentParser(add_help=False)
-    add_arguments(selection)
-    _, rest = selection.parse_known_args(get_child_arguments())
+    own = argparse.ArgumentParser(add_help=False)
+    add_arguments(own)
+    _, rest = own.parse_known_args(get_child_arguments())
     commands: list[list[str]] = []
     for consumer in consumers:
         names = [consumer.stream, consumer.group] if options["all"] else []

@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from stream_events.consuming.place import EARLIEST
 from stream_events.consuming.position import Position, position_from
-from stream_events.consuming.tail import EARLIEST, Tail
+from stream_events.consuming.tail import Tail
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import NO_GROUP
 from stream_events.management.exit_codes import USAGE

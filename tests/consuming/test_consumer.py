@@ -70,6 +70,19 @@ def test_a_new_group_begins_at_create_from_and_is_never_moved(handled, server):
     assert handled == [3]
 
 
+def test_a_new_group_that_begins_at_the_latest_entry_handles_none_before_it(handled):
+    publish(1, 2)
+    consume(create_from="latest")
+    publish(3)
+    consume()
+    assert handled == [3]
+
+
+def test_a_group_cannot_begin_at_what_is_no_id(handled):
+    with pytest.raises(ConfigurationError, match="create_from is 'yesterday', which is no entry id"):
+        Consumer("orders", "billing", create_from="yesterday")
+
+
 def test_an_entry_written_by_hand_is_handled(handled, server):
     server.xadd(KEY, {"payload": '{"obj_id": 9, "obj_type": "shop.order", "action": "create"}'})
     consume()

@@ -19,7 +19,7 @@ from stream_events.clients.service import STREAM, RedisService
 from stream_events.conf import is_configured
 from stream_events.events import Event
 from stream_events.exceptions import ConfigurationError, EmbeddedServerError, Retry, StreamEventsError
-from stream_events.health import beating, health_file
+from stream_events.health import add_health_file, beating
 from stream_events.posix_signals import signals_given_to
 
 STREAM_VARIABLE, URL_VARIABLE = "STREAM_EVENTS_STREAM", "REDIS_URL"
@@ -74,11 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--count", type=int, metavar="N", help="entries per read, at most")
     add("--block", type=float, metavar="S", help="seconds that one read waits")
     add("--max-events", type=int, metavar="N", help="end when N events were started")
-    add("--health-file", type=health_file, metavar="PATH", help="for python -m stream_events.health PATH")
+    add_health_file(parser)
     grouped = parser.add_argument_group("with --group")
     grouped.add_argument("--consumer", metavar="PREFIX", help="beginning of its name in the group (default: the host)")
     grouped.add_argument("--threads", type=int, metavar="N", help="events handled side by side (default: 1)")
-    grouped.add_argument("--create-from", metavar="ID", help="where a new group begins: 0 (default), $, or an id")
+    grouped.add_argument(
+        "--create-from", metavar="earliest|latest|ID", help="where a new group begins (default: earliest)"
+    )
     grouped.add_argument("--max-deliveries", type=int, metavar="N", help="tries before an event is a dead letter")
     grouped.add_argument("--shutdown-timeout", type=float, metavar="S", help="seconds that running handlers are given")
     regular = parser.add_argument_group("without --group")

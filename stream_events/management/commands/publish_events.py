@@ -16,10 +16,10 @@ from django.utils.autoreload import get_child_arguments
 from stream_events.conf import get_settings
 from stream_events.connections import UNAVAILABLE as REDIS_UNAVAILABLE
 from stream_events.connections import explain, safe_url
-from stream_events.exceptions import ConfigurationError, EmbeddedServerError, EventEncodeError, SelectionError
+from stream_events.exceptions import ConfigurationError, EventEncodeError, SelectionError
 from stream_events.management.arguments import condition, positive_int, rate
 from stream_events.management.checked import CheckedCommand
-from stream_events.management.exit_codes import ABORTED, CONFIGURATION, UNAVAILABLE, USAGE
+from stream_events.management.exit_codes import ABORTED, UNAVAILABLE
 from stream_events.management.progress import showing
 from stream_events.management.stopping import interrupt, stop_on_signals
 from stream_events.publishing.backfill import Backfill
@@ -85,10 +85,6 @@ class Command(CheckedCommand):
             if not get_settings().enabled:
                 raise ConfigurationError("STREAM_EVENTS['ENABLED'] is False: no event would be published.")
             self._publish(backfill, options)
-        except SelectionError as error:
-            raise CommandError(str(error), returncode=USAGE) from error
-        except (ConfigurationError, EmbeddedServerError) as error:
-            raise CommandError(str(error), returncode=CONFIGURATION) from error
         except (DatabaseError, EventEncodeError) as error:
             raise CommandError(explain(error)) from error
 

@@ -22,17 +22,12 @@ from stream_events.consuming.lifeline import plays, when_parent_is_gone
 from stream_events.consuming.options import MOST_LANES, Report
 from stream_events.consuming.supervisor import ROLE
 from stream_events.consuming.tail import Tail
-from stream_events.exceptions import (
-    ConfigurationError,
-    EmbeddedServerError,
-    HandlerTimeoutError,
-    RedisUnavailableError,
-)
-from stream_events.health import beating, health_file
+from stream_events.exceptions import HandlerTimeoutError
+from stream_events.health import add_health_file, beating
 from stream_events.management import fleet, regular, reloader
 from stream_events.management.arguments import port, positive_int, seconds
 from stream_events.management.checked import CheckedCommand
-from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
+from stream_events.management.exit_codes import ABORTED, PARTIAL
 from stream_events.management.logs import logging_to
 from stream_events.management.stopping import interrupt, stop_on_signals
 from stream_events.operations import metrics
@@ -40,8 +35,17 @@ from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION
 
 # Options of the command that are the consumer's as they are.
-PASSED_ON = ("consumer", "count", "block", "drain", "max_events", "max_seconds", "shutdown_timeout", "threads")
-POSITIONS = {"earliest": "0", "latest": "$"}
+PASSED_ON = (
+    "consumer",
+    "count",
+    "block",
+    "create_from",
+    "drain",
+    "max_events",
+    "max_seconds",
+    "shutdown_timeout",
+    "threads",
+)
 
 
 class Command(CheckedCommand):
@@ -60,79 +64,14 @@ class Command(CheckedCommand):
         parser.add_argument("stream", nargs="?", help="as in StreamPublisher(...) and handlers.register(stream=...)")
         parser.add_argument("group", nargs="?", help="as in handlers.register(group=...)")
         fleet.add_arguments(parser)
-        parser.add_argument(
-            "--consumer",
-            default="",
-            metavar="PREFIX",
-            help="beginning of the consumer's name (default: the host)",
-        )
-        parser.add_argument(
-            "--workers",
-            type=positive_int,
-            default=1,
-            metavar="N",
-            help="processes for each group; what crashes is started again",
-        )
-        parser.add_argument(
-            "--threads",
-            type=positive_int,
-            default=1,
-            metavar="N",
-            help=f"lanes in each process, {MOST_LANES} at most; events of one object stay in order (default: 1)",
-        )
-        parser.add_argument(
-            "--count", type=positive_int, metavar="N", help="entries per read, at most (setting COUNT)"
-        )
-        parser.add_argument("--block", type=seconds, metavar="S", help="seconds that one read waits (setting BLOCK)")
-        parser.add_argument(
-            "--create-from",
-            metavar="earliest|latest|ID",
-            help="where a group that does not exist yet begins (default: earliest); an existing one is never moved."
-            " Needed to make a group again that an operator has deleted. With --no-group: where reading begins if the"
-            " position remembers nothing",
-        )
-        parser.add_argument(
-            "--drain",
-            action="store_true",
-            help="handle what is there and end; exit code 3 if entries are left",
-        )
-        parser.add_argument(
-            "--max-events", type=positive_int, metavar="N", help="end when N events were started, in each worker"
-        )
-        parser.add_argument("--max-seconds", type=seconds, metavar="S", help="end after S seconds")
-        parser.add_argument(
-            "--shutdown-timeout",
-            type=seconds,
-            metavar="S",
-            help="seconds that running handlers are given when it stops (setting SHUTDOWN_TIMEOUT)",
-        )
-        parser.add_argument(
-            "--reload",
-            action=argparse.BooleanOptionalAction,
-            help="restart when code changes (default: under DEBUG, unless the run has an end)",
-        )
-        parser.add_argument(
-            "--metrics-port",
-            type=port,
-            metavar="P",
-            help="answer Prometheus at port P of 127.0.0.1; of several workers, the first at P, the second at P + 1, …"
-            " Needs stream_events[metrics]",
-        )
-        parser.add_argument(
-            "--health-file",
-            type=health_file,
-            metavar="PATH",
-            help="touch this file every second; python -m stream_events.health PATH says whether all is well",
-        )
         regular.add_arguments(parser)
+        _add_reading(parser)
+        _add_ending(parser)
+        _add_watching(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self._run(options)
-        except (ConfigurationError, EmbeddedServerError) as error:
-            raise CommandError(str(error), returncode=CONFIGURATION) from error
-        except RedisUnavailableError as error:
-            raise CommandError(str(error), returncode=UNAVAILABLE) from error
         except HandlerTimeoutError as error:
             self._abandon(error)
         except KeyboardInterrupt:
@@ -158,7 +97,6 @@ class Command(CheckedCommand):
         return Consumer(
             stream,
             group,
-            create_from=POSITIONS.get(options["create_from"], options["create_from"]),
             abandon=self._abandon,
             **{name: options[name] for name in PASSED_ON},
         )
@@ -211,6 +149,56 @@ class Command(CheckedCommand):
         ]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def _add_reading(parser: CommandParser) -> None:
+    add = parser.add_argument
+    add("--consumer", default="", metavar="PREFIX", help="beginning of the consumer's name (default: the host)")
+    add(
+        "--threads",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help=f"lanes in each process, {MOST_LANES} at most; events of one object stay in order (default: 1)",
+    )
+    add("--count", type=positive_int, metavar="N", help="entries per read, at most (setting COUNT)")
+    add("--block", type=seconds, metavar="S", help="seconds that one read waits (setting BLOCK)")
+    add(
+        "--create-from",
+        metavar="earliest|latest|ID",
+        help="where a group that does not exist yet begins (default: earliest); an existing one is never moved."
+        " Needed to make a group again that an operator has deleted. With --no-group: where reading begins if the"
+        " position remembers nothing",
+    )
+
+
+def _add_ending(parser: CommandParser) -> None:
+    add = parser.add_argument
+    add("--drain", action="store_true", help="handle what is there and end; exit code 3 if entries are left")
+    add("--max-events", type=positive_int, metavar="N", help="end when N events were started, in each worker")
+    add("--max-seconds", type=seconds, metavar="S", help="end after S seconds")
+    add(
+        "--shutdown-timeout",
+        type=seconds,
+        metavar="S",
+        help="seconds that running handlers are given when it stops (setting SHUTDOWN_TIMEOUT)",
+    )
+
+
+def _add_watching(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--reload",
+        action=argparse.BooleanOptionalAction,
+        help="restart when code changes (default: under DEBUG, unless the run has an end)",
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=port,
+        metavar="P",
+        help="answer Prometheus at port P of 127.0.0.1; of several workers, the first at P, the second at P + 1, …"
+        " Needs stream_events[metrics]",
+    )
+    add_health_file(parser)
 
 
 def _description(consumer: Consumer, created: bool) -> str:

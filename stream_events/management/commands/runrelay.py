@@ -12,11 +12,11 @@ from django.db import Error
 from stream_events.conf import get_settings
 from stream_events.connections import UNAVAILABLE as REDIS_UNAVAILABLE
 from stream_events.connections import explain, safe_url
-from stream_events.exceptions import ConfigurationError, EmbeddedServerError, NotDurableError
-from stream_events.health import beating, health_file
+from stream_events.exceptions import ConfigurationError, NotDurableError
+from stream_events.health import add_health_file, beating
 from stream_events.management.arguments import port
 from stream_events.management.checked import CheckedCommand
-from stream_events.management.exit_codes import ABORTED, CONFIGURATION, PARTIAL, UNAVAILABLE
+from stream_events.management.exit_codes import ABORTED, PARTIAL, UNAVAILABLE
 from stream_events.management.logs import logging_to
 from stream_events.management.stopping import interrupt, stop_on_signals
 from stream_events.operations import metrics
@@ -39,12 +39,7 @@ class Command(CheckedCommand):
             help="send what is there and end; exit code 3 if events are left, 69 if Redis cannot be reached",
         )
         parser.add_argument("--metrics-port", type=port, metavar="P", help="answer Prometheus at port P of 127.0.0.1")
-        parser.add_argument(
-            "--health-file",
-            type=health_file,
-            metavar="PATH",
-            help="touch this file every second; python -m stream_events.health PATH says whether all is well",
-        )
+        add_health_file(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -54,8 +49,6 @@ class Command(CheckedCommand):
                     self._send_once(aliases, options["verbosity"])
                 else:
                     self._go_on(aliases, options)
-        except (ConfigurationError, EmbeddedServerError) as error:
-            raise CommandError(str(error), returncode=CONFIGURATION) from error
         except KeyboardInterrupt:
             raise CommandError("Stopped at once; what was in hand is sent again.", returncode=ABORTED) from None
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from stream_events.exceptions import ConfigurationError, EmbeddedServerError, RedisUnavailableError, SelectionError
-from stream_events.management.exit_codes import ABORTED, CONFIGURATION, UNAVAILABLE, USAGE
+from stream_events.management.checked import CheckedCommand
+from stream_events.management.exit_codes import ABORTED
 from stream_events.management.streams import VERBS
 from stream_events.management.streams.output import FORMATS, Output
 
 
-class Command(BaseCommand):
+class Command(CheckedCommand):
     help = "Looks at streams, groups and handlers; streams VERB --help says more."
     requires_system_checks = []  # one looks because something is wrong
 
@@ -39,11 +39,5 @@ class Command(BaseCommand):
         output = Output(self.stdout, self.stderr, options.get("format", FORMATS[0]), color=not options.get("no_color"))
         try:
             VERBS[options["verb"]].run(output, options)
-        except SelectionError as error:
-            raise CommandError(str(error), returncode=USAGE) from error
-        except (ConfigurationError, EmbeddedServerError) as error:
-            raise CommandError(str(error), returncode=CONFIGURATION) from error
-        except RedisUnavailableError as error:
-            raise CommandError(str(error), returncode=UNAVAILABLE) from error
         except KeyboardInterrupt:
             raise CommandError("Stopped.", returncode=ABORTED) from None
