@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Callable
+from time import sleep, time
 
 from django.utils import autoreload
 
@@ -35,7 +35,7 @@ def run_children() -> int:
     lifeline = Lifeline(_ROLE)
     reloaded = False
     while True:
-        started = time.time()
+        started = time()
         child = lifeline.start(autoreload.get_child_arguments())
         # As SIGTERM, whichever it was: a terminal's Ctrl-C has reached the child as SIGINT already.
         with signals_given_to(lambda number: child.terminate()):  # noqa: B023 - used before the next round
@@ -57,13 +57,14 @@ def watch(stop: Callable[[], None]) -> Callable[[], bool]:
     Returns a function that says whether a file changed.
     """
     changed = threading.Event()
+    files = autoreload.StatReloader()
+    known = dict(files.snapshot_files())  # here, so that no change is missed once the command says that it runs
 
     def watch_files() -> None:
-        try:
-            autoreload.get_reloader().run(threading.main_thread())
-        except SystemExit:  # how Django's reloader says that a file changed
-            changed.set()
-            stop()
+        while all(saved <= known.setdefault(path, saved) for path, saved in files.snapshot_files()):
+            sleep(_POLL)
+        changed.set()
+        stop()
 
     threading.Thread(target=watch_files, name="stream_events-watch_files", daemon=True).start()
     when_parent_is_gone(stop)
@@ -72,5 +73,5 @@ def watch(stop: Callable[[], None]) -> Callable[[], bool]:
 
 def _wait_for_change(since: float) -> None:
     sys.stderr.write("The consumer does not start with the code as it is; waiting for a file to change.\n")
-    while not any(changed > since for _, changed in autoreload.StatReloader().snapshot_files()):
-        time.sleep(_POLL)
+    while not any(saved > since for _, saved in autoreload.StatReloader().snapshot_files()):
+        sleep(_POLL)
