@@ -172,7 +172,7 @@ def _say(service: RedisService, handler: str | None) -> None:
 
 
 def _fail(text: str, code: int) -> int:
-    print(text, file=sys.stderr, flush=True)
+    print(f"Error: {text}", file=sys.stderr, flush=True)
     return code
 
 
