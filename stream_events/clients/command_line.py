@@ -16,7 +16,13 @@ from stream_events.clients.address import HOST, PORT, server_url
 from stream_events.clients.entries import ReadEntry, texts
 from stream_events.clients.reader import RedisStreamReader
 from stream_events.events import PAYLOAD, decode_payload
-from stream_events.exceptions import ConfigurationError, EventDecodeError, RedisUnavailableError, StreamEventsError
+from stream_events.exceptions import (
+    ConfigurationError,
+    EmbeddedServerError,
+    EventDecodeError,
+    RedisUnavailableError,
+    StreamEventsError,
+)
 from stream_events.posix_signals import signals_given_to
 
 ERROR = 1
@@ -70,7 +76,7 @@ def _run(reader: RedisStreamReader, options: argparse.Namespace) -> int:
         return ABORTED
     except RedisUnavailableError as error:
         return _fail(error, os.EX_UNAVAILABLE)
-    except ConfigurationError as error:
+    except (ConfigurationError, EmbeddedServerError) as error:
         return _fail(error, os.EX_CONFIG)
     except (StreamEventsError, OSError) as error:
         return _fail(error, ERROR)

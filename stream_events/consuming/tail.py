@@ -57,6 +57,8 @@ class TailOptions:
     def __post_init__(self) -> None:
         check_numbers(self, "attempts", "count", "max_events")
         check_times(self, "block", "max_seconds")
+        if not hasattr(self.position, "load"):
+            raise ConfigurationError(f"position is {self.position!r}; give FilePosition(path) or KeyPosition(name).")
         _ = self.first
 
     @property
