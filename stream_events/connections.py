@@ -146,7 +146,10 @@ def safe_url(url: str) -> str:
 
 def explain(error: BaseException) -> str:
     """What ``error`` says, in one line for people."""
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, redis.AuthenticationError):
+        return f"the user or the password is wrong or missing ({text})"
+    return text
 
 
 def _shared_client(

@@ -10,6 +10,7 @@ from django.test import override_settings
 from stream_events.conf import Settings, get_settings
 from stream_events.connections import (
     command_client,
+    explain,
     inspecting_client,
     make_client,
     parse,
@@ -136,3 +137,16 @@ def test_a_command_whose_reply_is_lost_is_sent_once():
         client.close()
         thread.join()
     assert b"".join(received).count(b"XADD") == 1
+
+
+def test_a_server_that_wants_a_password_says_so(server):
+    server.config_set("requirepass", "s3cret")
+    try:
+        with (
+            make_client(get_settings(), timeout=5) as client,
+            pytest.raises(redis.AuthenticationError) as caught,
+        ):
+            client.ping()
+    finally:
+        server.config_set("requirepass", "")
+    assert explain(caught.value).startswith("the user or the password is wrong or missing (")

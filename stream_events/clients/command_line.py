@@ -16,7 +16,13 @@ from stream_events.clients.address import HOST, PORT, server_url
 from stream_events.clients.entries import ReadEntry, texts
 from stream_events.clients.reader import RedisStreamReader
 from stream_events.events import PAYLOAD, decode_payload
-from stream_events.exceptions import ConfigurationError, EventDecodeError, RedisUnavailableError, StreamEventsError
+from stream_events.exceptions import (
+    ConfigurationError,
+    EmbeddedServerError,
+    EventDecodeError,
+    RedisUnavailableError,
+    StreamEventsError,
+)
 from stream_events.posix_signals import signals_given_to
 
 ERROR = 1
@@ -29,6 +35,10 @@ those that this consumer was given and has not acknowledged, then those that wai
 acknowledged when its line was written. The server is that of --url, or of --server and --port, or else of the
 environment variable {URL}, where a password is safer than on a command line, or else {HOST}:{PORT}.
 """
+EXIT_CODES = (
+    "Exit codes: 0 ended as asked, 1 error, 2 usage, 69 Redis cannot be reached or refuses, 78 configuration,"
+    " 130 stopped at once."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +76,7 @@ def _run(reader: RedisStreamReader, options: argparse.Namespace) -> int:
         return ABORTED
     except RedisUnavailableError as error:
         return _fail(error, os.EX_UNAVAILABLE)
-    except ConfigurationError as error:
+    except (ConfigurationError, EmbeddedServerError) as error:
         return _fail(error, os.EX_CONFIG)
     except (StreamEventsError, OSError) as error:
         return _fail(error, ERROR)
@@ -122,7 +132,7 @@ def _url(options: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m stream_events", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="python -m stream_events", description=DESCRIPTION, epilog=EXIT_CODES)
     parser.add_argument("stream", metavar="STREAM")
     parser.add_argument("group", metavar="GROUP", help="created at the first entry if it is missing")
     parser.add_argument("consumer", metavar="CONSUMER")
@@ -133,10 +143,10 @@ def _parser() -> argparse.ArgumentParser:
         "--ack",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="without it, the entries stay this consumer's, and come again when it is started again",
+        help="with --no-ack, the entries stay this consumer's, and come again when it is started again",
     )
     parser.add_argument(
-        "--format", choices=list(FORMATS), default="json", help="one JSON object a line, or for people"
+        "--format", choices=list(FORMATS), default="json", help="json: one object a line (default); plain: for people"
     )
     parser.add_argument("--count", type=_positive, metavar="N", help="end after N entries")
     return parser

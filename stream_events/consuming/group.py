@@ -25,7 +25,6 @@ from stream_events.consuming.replies import (
 )
 from stream_events.consuming.scripts import Scripts
 from stream_events.events import Entry
-from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys
 
 HOLD = 30.0  # seconds; as often is looked whether a waiting entry that was taken is still in hand
@@ -95,10 +94,6 @@ class Group:
                 return False
             if "WRONGTYPE" in str(error):
                 raise no_stream(self.keys.stream) from error
-            if "Invalid stream ID" in str(error):
-                raise ConfigurationError(
-                    f"A group cannot start at {start!r}; give an entry id, earliest or latest."
-                ) from error
             raise
 
     def _exists(self) -> bool:

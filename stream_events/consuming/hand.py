@@ -62,7 +62,13 @@ class Hand:
         try:
             action()
         except redis.RedisError as error:
-            logger.warning("settling_failed entry_id=%s error=%r: it is tried again", entry_id, explain(error))
+            logger.warning(
+                "settling_failed stream=%s group=%s entry_id=%s error=%r: it is tried again",
+                self.group.keys.stream,
+                self.group.name,
+                entry_id,
+                explain(error),
+            )
             self._owed.append((entry_id, action))
         else:
             self.settled += 1

@@ -77,7 +77,7 @@ def check_numbers(options: object, *names: str) -> None:
     """Raise ``ConfigurationError`` unless these options are at least 1, where they are given."""
     for name in names:
         value = getattr(options, name)
-        if value is not None and value < 1:
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise ConfigurationError(f"{name} must be a whole number of at least 1, got {value!r}.")
 
 
@@ -85,7 +85,7 @@ def check_times(options: object, *names: str) -> None:
     """Raise ``ConfigurationError`` unless these options are above 0, where they are given."""
     for name in names:
         value = getattr(options, name)
-        if value is not None and value <= 0:
+        if value is not None and (not isinstance(value, int | float) or value <= 0):
             raise ConfigurationError(f"{name} must be a number of seconds above 0, got {value!r}.")
 
 

@@ -57,6 +57,8 @@ class TailOptions:
     def __post_init__(self) -> None:
         check_numbers(self, "attempts", "count", "max_events")
         check_times(self, "block", "max_seconds")
+        if not hasattr(self.position, "load"):
+            raise ConfigurationError(f"position is {self.position!r}; give FilePosition(path) or KeyPosition(name).")
         _ = self.first
 
     @property
@@ -107,7 +109,7 @@ class Tail:
         self._place = Place(self._feed, self.options.position)
         self._halt = Halt()
         self._outage = Outage(settings.url, self._halt)
-        self._waker = Waker(self.name, self._halt, self._feed.wake, self._deadline)
+        self._waker = Waker(stream, self.name, self._halt, self._feed.wake, self._deadline)
         self._dispatcher = Dispatcher(self.handlers, self.loop)
         self._tries = Tries(stream, self._dispatcher, settings, self.options.attempts, self._halt)
         self._patience = settings.handler_timeout

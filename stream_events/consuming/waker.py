@@ -21,10 +21,11 @@ AGAIN = 0.1  # seconds; the read may begin just after it was to be ended
 class Waker:
     """A thread that sleeps until ``stop`` is called or ``deadline`` has come, and then calls ``wake`` until ``close``.
 
-    ``name`` is that of the consumer.
+    ``name`` is that of the consumer, of ``stream``.
     """
 
-    def __init__(self, name: str, halt: Halt, wake: Callable[[], None], deadline: float) -> None:
+    def __init__(self, stream: str, name: str, halt: Halt, wake: Callable[[], None], deadline: float) -> None:
+        self._stream = stream
         self._name = name
         self._halt = halt
         self._wake = wake
@@ -52,7 +53,7 @@ class Waker:
             self._stops.get(timeout=None if limit == float("inf") else max(0.0, limit))
         self._halt.ask()
         if not self._closed.is_set():
-            logger.info("consumer_stopping consumer=%s", self._name)
+            logger.info("consumer_stopping stream=%s consumer=%s", self._stream, self._name)
         while not self._closed.is_set():
             with contextlib.suppress(redis.RedisError):
                 self._wake()

@@ -38,7 +38,7 @@ class Appender:
         ``EventEncodeError``, ``NotDurableError``, or what the Redis client raised. Where the stream is suppressed
         nothing is sent, and the entry id is None.
         """
-        obj_id = payload.get(id_key)
+        obj_id = _obj_id(payload, id_key)
         if is_suppressed(self.stream):
             return None, obj_id
         try:
@@ -71,7 +71,7 @@ class Appender:
         ready: list[tuple[Any, NewEntry]] = []
         failed: list[Any] = []
         for payload in payloads:
-            obj_id = payload.get(id_key) if isinstance(payload, Mapping) else None
+            obj_id = _obj_id(payload, id_key)
             try:
                 ready.append((obj_id, make_entry(self.stream, payload)))
             except EventEncodeError as error:
@@ -130,3 +130,7 @@ class Appender:
     def _log_failure(self, obj_id: Any, error: Exception) -> None:
         outcomes.add("rejected" if isinstance(error, EventEncodeError) else "lost")
         logger.error("event_not_published stream=%s obj_id=%r error=%r", self.stream, obj_id, explain(error))
+
+
+def _obj_id(payload: object, id_key: str) -> Any:
+    return payload.get(id_key) if isinstance(payload, Mapping) else None

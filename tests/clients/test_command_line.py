@@ -181,6 +181,13 @@ def test_a_server_that_is_away_is_one_line_that_names_it(run):
         assert "secret" not in errors
 
 
+def test_an_embedded_server_that_cannot_be_is_one_line_that_says_so(run, tmp_path):
+    (tmp_path / "file").touch()
+    code, lines, errors = run(REDIS_URL=f"embedded://{tmp_path}/file/folder")
+    assert (code, lines) == (78, [])
+    assert errors.count("\n") == 1, errors
+
+
 def test_a_key_that_is_no_stream_is_one_line_that_says_so(run, server):
     server.set("mystream", "x")
     code, _, errors = run()

@@ -259,6 +259,11 @@ def test_arguments_that_cannot_be_used_are_refused(arguments, text):
         EventsConsumer(*arguments, url=URL)
 
 
+def test_a_position_that_is_none_is_refused():
+    with pytest.raises(ConfigurationError, match=r"position is 'orders.position'; give FilePosition\(path\)"):
+        EventsConsumer("orders", print, url=URL, position="orders.position")
+
+
 def test_needs_no_django_settings(server):
     publish(server, 7, stream="orders")
     done = run_python(

@@ -284,6 +284,7 @@ def test_a_killed_service_loses_nothing(server, services):
         (["--handler", "no_such_module:handle"], 78, "does not import: ModuleNotFoundError"),
         (["--group", "a:b"], 78, "a group name has no colon"),
         (["--group", "billing", "--threads", "0"], 78, "threads must be"),
+        (["--group", "billing", "--create-from", "then"], 78, "create_from is 'then', which is no entry id"),
         (["--threads", "2"], 2, "--threads is for a service with --group"),
         (["--group", "billing", "--start", "0"], 2, "--start is for a service without --group"),
         (["--port", "6379"], 2, "Give either --url, or --server and --port"),

@@ -83,6 +83,12 @@ def test_a_group_cannot_begin_at_what_is_no_id(handled):
         Consumer("orders", "billing", create_from="yesterday")
 
 
+@pytest.mark.parametrize(("option", "value"), [("threads", "4"), ("count", 1.5), ("block", "2")])
+def test_an_option_of_another_type_is_refused_at_once(handled, option, value):
+    with pytest.raises(ConfigurationError, match=f"{option} must be a .*number.*{value}"):
+        Consumer("orders", "billing", **{option: value})
+
+
 def test_an_entry_written_by_hand_is_handled(handled, server):
     server.xadd(KEY, {"payload": '{"obj_id": 9, "obj_type": "shop.order", "action": "create"}'})
     consume()

@@ -88,7 +88,7 @@ def test_a_second_signal_ends_it_at_once(dashboard, consume, tmp_path):
     output = consume()
     output.wait_for("handling")
     output.process.send_signal(signal.SIGINT)
-    output.wait_for("consumer_stopping")
+    output.wait_for("consumer_stopping stream=orders consumer=")
     output.process.send_signal(signal.SIGINT)
     assert output.process.wait(30) == 130
     assert "what was in hand comes again" in output.text()

@@ -57,6 +57,12 @@ def test_json_is_one_document_with_everything(handlers):
     }
 
 
+def test_a_handler_without_a_group_has_none_in_json(registry):
+    registry.register(create_invoice, stream="orders", group=None)
+    (record,) = json.loads(look("--format", "json")[0])["handlers"]
+    assert record["group"] is None
+
+
 def test_ndjson_is_one_object_a_line(handlers):
     records = [json.loads(line) for line in look("--format", "ndjson")[0].splitlines()]
     assert [(one["section"], one["group"]) for one in records] == [

@@ -156,6 +156,12 @@ class TestAdd:
             publisher.add({"obj_id": object()})
         assert publisher.add({"obj_id": 2, "x": object()}, raise_error=False) == (None, 2)
 
+    @pytest.mark.parametrize("payload", ["text", None], ids=repr)
+    def test_raises_for_what_is_no_dictionary(self, publisher, payload):
+        with pytest.raises(EventEncodeError, match="the payload of an event is a dictionary"):
+            publisher.add(payload)
+        assert publisher.add(payload, raise_error=False) == (None, None)
+
     def test_raises_what_redis_refused(self, publisher, server):
         server.set("t:orders", "no stream")
         with pytest.raises(redis.ResponseError, match="WRONGTYPE"):

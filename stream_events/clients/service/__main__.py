@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             service.run()
     except (ConfigurationError, EmbeddedServerError) as error:
         hint = getattr(error, "hint", "")
-        return _fail(f"{error}{f' {hint}' if hint else ''}", os.EX_CONFIG)
+        return _fail("\n  ".join(filter(None, (str(error), hint))), os.EX_CONFIG)
     except StreamEventsError as error:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
@@ -172,7 +172,7 @@ def _say(service: RedisService, handler: str | None) -> None:
 
 
 def _fail(text: str, code: int) -> int:
-    print(text, file=sys.stderr, flush=True)
+    print(f"Error: {text}", file=sys.stderr, flush=True)
     return code
 
 

@@ -50,7 +50,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
 def _record(handler: Handler) -> dict[str, Any]:
     return {
         "stream": handler.stream,
-        "group": handler.group,
+        "group": handler.group or None,
         "name": handler.name,
         "origin": handler.origin,
         "obj_types": _listed(handler.obj_types),
