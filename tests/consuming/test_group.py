@@ -329,11 +329,6 @@ def test_a_key_of_another_type_is_named(server):
         make_group().ensure()
 
 
-def test_a_start_that_is_no_id_is_named(server):
-    with pytest.raises(ConfigurationError, match="'yesterday'"):
-        make_group().ensure("yesterday")
-
-
 def test_waking_ends_a_read_that_waits(server):
     group = make_group("sleeper")
     group.ensure()
