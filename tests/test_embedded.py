@@ -146,6 +146,7 @@ print(written)
 """
 
 
+@pytest.mark.slow
 def test_a_server_that_crashes_under_load_stays_one_server_and_loses_nothing(folder, tmp_path):
     stop = tmp_path / "stop"
     writers = [

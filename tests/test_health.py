@@ -164,6 +164,7 @@ def test_without_a_group_it_counts_as_hung_when_a_handler_exceeds_its_time(serve
         going.set()
 
 
+@pytest.mark.slow
 def test_a_stopped_process_becomes_unhealthy_and_a_continued_one_well_again(start, path):
     output = start("runconsumer", "orders", "billing", "--no-reload")
     output.process.send_signal(signal.SIGSTOP)
@@ -175,6 +176,7 @@ def test_a_stopped_process_becomes_unhealthy_and_a_continued_one_well_again(star
     assert "is missing" in problem(path)
 
 
+@pytest.mark.slow
 def test_a_killed_process_becomes_unhealthy(start, path):
     output = start("runconsumer", "orders", "billing", "--no-reload")
     output.process.kill()

@@ -56,6 +56,7 @@ def test_an_order_saved_in_another_tab_appears_without_a_reload(open_dashboard):
     assert problems == []
 
 
+@pytest.mark.slow
 def test_what_was_saved_while_the_web_server_was_away_is_there_once_when_it_is_back(open_dashboard, site):
     page = open_dashboard()
     page.evaluate("window.isTheSamePage = true")
@@ -73,6 +74,7 @@ def test_what_was_saved_while_the_web_server_was_away_is_there_once_when_it_is_b
     assert page.evaluate("window.isTheSamePage")
 
 
+@pytest.mark.slow
 def test_reconnects_after_a_gateway_has_answered_that_the_server_is_away(open_dashboard, site):
     page = open_dashboard()
     site.kill()
@@ -96,6 +98,7 @@ def test_reconnects_after_a_gateway_has_answered_that_the_server_is_away(open_da
     expect(page.get_by_role("status")).to_have_text("Live")
 
 
+@pytest.mark.slow
 def test_goes_on_when_redis_was_killed(open_dashboard, site):
     page = open_dashboard()
     save_order(page, "before")
@@ -109,6 +112,7 @@ def test_goes_on_when_redis_was_killed(open_dashboard, site):
     expect(count(page, "create")).to_have_text("2")
 
 
+@pytest.mark.slow
 def test_every_browser_sees_everything(open_dashboard, site):
     pages = [open_dashboard(), open_dashboard()]
     save_orders_elsewhere(site, "A1", "A2")
@@ -118,6 +122,7 @@ def test_every_browser_sees_everything(open_dashboard, site):
         expect(count(page, "create")).to_have_text("3")
 
 
+@pytest.mark.slow
 def test_a_page_that_was_overtaken_shows_the_latest_events_and_all_counts(open_dashboard, site):
     page = open_dashboard()
     site.project.shell(
@@ -162,6 +167,7 @@ def test_shows_the_present_state_without_javascript(open_dashboard, site):
 
 
 @pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@pytest.mark.slow
 def test_is_accessible_and_narrow_enough_for_a_telephone(open_dashboard, site, color_scheme):
     save_orders_elsewhere(site, "A1", "A2")
     page = open_dashboard(color_scheme=color_scheme, viewport={"width": 360, "height": 640}, reduced_motion="reduce")
@@ -172,6 +178,7 @@ def test_is_accessible_and_narrow_enough_for_a_telephone(open_dashboard, site, c
     assert not is_wider_than_the_window(page)
 
 
+@pytest.mark.slow
 def test_goes_to_the_login_when_the_session_has_ended(open_dashboard, site):
     page = open_dashboard()
     page.context.clear_cookies()

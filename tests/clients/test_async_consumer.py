@@ -325,6 +325,7 @@ def test_cancelling_ends_a_read_that_waits_and_closes_the_connections(server):
     assert "one" not in {one["name"] for one in server.client_list()}
 
 
+@pytest.mark.slow
 def test_cancelling_again_and_again_loses_nothing(server):
     """Whatever the moment: before, in the middle of, and after the reply, and during the callback."""
     ids = publish(server, *range(100))

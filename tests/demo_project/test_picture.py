@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.conftest import wait_for
 
 TRADE = """
@@ -30,6 +32,7 @@ print(sorted(set((action, seen.count(action)) for action in seen)))
 COUNTS = {"create": 10, "refund_requested": 10, "update": 20}
 
 
+@pytest.mark.slow
 def test_each_group_handles_each_event_once_and_the_dashboard_shows_all(site):
     project = site.project
     consumers = [project.start("runconsumer", "orders", group) for group in ("billing", "customer_care")]

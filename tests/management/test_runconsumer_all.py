@@ -144,6 +144,7 @@ def test_a_command_line_that_contradicts_itself_exits_2(fleet, options):
     assert "--all" in output
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_is_started_again_and_loses_nothing(fleet):
     (fleet.folder / "wait-shipping").touch()
     output = fleet.start()
@@ -161,6 +162,7 @@ def test_one_that_is_killed_is_started_again_and_loses_nothing(fleet):
     ended(output)
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_all_at_once(fleet):
     (fleet.folder / "wait-shipping").touch()
     output = fleet.start()
@@ -185,6 +187,7 @@ def test_workers_of_a_killed_parent_end(fleet):
     wait_for(are_gone, "the workers gone")
 
 
+@pytest.mark.slow
 def test_draining_ends_with_0_when_nothing_is_left_and_with_3_when_something_is(fleet):
     fleet.publish("orders", 1)
     fleet.publish("news", 2)
@@ -207,6 +210,7 @@ def test_a_group_that_cannot_run_stops_all(fleet):
     assert re.search(r"^news:mail +\| CommandError", output.text(), re.M)
 
 
+@pytest.mark.slow
 def test_all_are_started_again_when_code_changes(fleet):
     fleet.project.environment["PYTHONDONTWRITEBYTECODE"] = "1"
     output = fleet.start("--only", "orders", reload="--reload")
