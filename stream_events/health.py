@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from stream_events.arguments import seconds
+
 logger = logging.getLogger("stream_events")
 
 INTERVAL = 1.0  # seconds between two touches
@@ -89,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("path", metavar="PATH")
     parser.add_argument(
         "--max-age",
-        type=_seconds,
+        type=seconds,
         default=MAX_AGE,
         metavar="SECONDS",
         help="how old the file may be (default: %(default)g)",
@@ -132,16 +134,6 @@ def _remove(path: str) -> None:
 
 def _age(path: str) -> float:
     return time.time() - os.stat(path).st_mtime
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "stream_events"
 
 # A module may import from rows above its own, and from its own name; "keeper" is a script and stands alone.
 LAYERS = [
-    {"durable", "exceptions", "health", "line", "locks", "posix_signals", "tally", "ticker", "version", "keeper"},
-    {"events", "keys", "embedded"},
+    {"arguments", "durable", "exceptions", "line", "locks", "pipes", "posix_signals", "tally", "ticker", "version"}
+    | {"keeper"},
+    {"events", "health", "keys", "embedded"},
     {"conf", "registration"},
     {"connections", "registry", "models", "signals", "cause"},
     {"publishing", "consuming", "plugins", "cache"},

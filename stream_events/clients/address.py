@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from stream_events.arguments import HIGHEST_PORT
 from stream_events.exceptions import ConfigurationError
 
 HOST = "localhost"
 PORT = 6379
-HIGHEST_PORT = 65535
 KEYS = ("host", "port", "db", "username", "password")  # of a server's configuration; or else “url” alone
 
 
@@ -33,6 +34,18 @@ def one_url(url: str | None, host: str, port: int) -> str:
     if (host, port) != (HOST, PORT):
         raise ConfigurationError("Give either a URL or a server and a port.")
     return url
+
+
+def given_url(options: argparse.Namespace) -> str | None:
+    """What ``--url``, or ``--server`` and ``--port`` say; None when none of them is given.
+
+    Raises ``ConfigurationError`` when both are.
+    """
+    given: dict[str, Any] = {"host": options.server, "port": options.port}
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.url is not None and given:
+        raise ConfigurationError("Give either --url, or --server and --port.")
+    return server_url(**given) if given else options.url
 
 
 def configured_url(configuration: Mapping[str, Any] | None) -> str:

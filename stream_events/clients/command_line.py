@@ -12,9 +12,10 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from stream_events.clients.address import HOST, PORT, server_url
+from stream_events.clients.address import HOST, PORT, given_url, server_url
 from stream_events.clients.entries import ReadEntry, texts
 from stream_events.clients.reader import RedisStreamReader
+from stream_events.consuming.stopping import interrupt, stop_on_signals
 from stream_events.events import PAYLOAD, decode_payload
 from stream_events.exceptions import (
     ConfigurationError,
@@ -23,7 +24,7 @@ from stream_events.exceptions import (
     RedisUnavailableError,
     StreamEventsError,
 )
-from stream_events.posix_signals import signals_given_to
+from stream_events.pipes import discard
 
 ERROR = 1
 ABORTED = 130
@@ -51,16 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reader = RedisStreamReader(options.stream, options.group, options.consumer, url=_url(options))
     except ConfigurationError as error:
         parser.error(str(error))
-    is_stopping = False
-
-    def stop(number: int) -> None:
-        nonlocal is_stopping
-        if is_stopping:
-            raise KeyboardInterrupt
-        is_stopping = True
-        threading.Thread(target=reader.stop, daemon=True).start()
-
-    with signals_given_to(stop):
+    with stop_on_signals(lambda: threading.Thread(target=reader.stop, daemon=True).start(), at_once=interrupt):
         return _run(reader, options)
 
 
@@ -70,8 +62,7 @@ def _run(reader: RedisStreamReader, options: argparse.Namespace) -> int:
             reader.connect()
             _print_entries(reader, options)
     except BrokenPipeError:
-        # Nobody reads any more. Python would complain at its end, when it flushes what could not be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
     except KeyboardInterrupt:
         return ABORTED
     except RedisUnavailableError as error:
@@ -120,15 +111,8 @@ FORMATS = {"json": _json, "plain": _plain}
 
 
 def _url(options: argparse.Namespace) -> str:
-    has_server = options.server is not None or options.port is not None
-    if options.url is not None and has_server:
-        raise ConfigurationError("Give either --url, or --server and --port.")
-    if options.url is None and not has_server:
-        options.url = os.environ.get(URL)
-    if options.url:
-        return str(options.url)
-    host = HOST if options.server is None else options.server
-    return server_url(host, PORT if options.port is None else options.port)
+    url = given_url(options)
+    return (os.environ.get(URL) if url is None else url) or server_url()
 
 
 def _parser() -> argparse.ArgumentParser:

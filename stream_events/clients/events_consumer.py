@@ -9,7 +9,7 @@ from stream_events.clients.runnable import Runnable
 from stream_events.conf import settings_for
 from stream_events.consuming.place import NOTHING
 from stream_events.consuming.position import MemoryPosition, Position
-from stream_events.consuming.running import Running
+from stream_events.consuming.running import Running, finished
 from stream_events.consuming.tail import ATTEMPTS, Tail
 from stream_events.events import Event
 from stream_events.exceptions import ConfigurationError
@@ -73,14 +73,7 @@ class EventsConsumer(Runnable):
         self._begin()
         self._tail.loop.use(asyncio.get_running_loop())
         self._running.start()
-        ended: asyncio.Future[Any] = asyncio.wrap_future(self._running.future)
-        try:
-            await asyncio.shield(ended)
-        except asyncio.CancelledError:
-            self._tail.stop()
-            await asyncio.wait([ended])
-            ended.exception()  # or asyncio would complain that nobody has asked for it
-            raise
+        await finished(asyncio.wrap_future(self._running.future), self._tail.stop)
 
     def _make_handler(self, func: HandlerFunction | None) -> Handler:
         if func is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from stream_events.consuming.consumer import Consumer
 from stream_events.consuming.options import Report
-from stream_events.consuming.running import Running
+from stream_events.consuming.running import Running, finished
 
 
 class AsyncConsumer:
@@ -40,13 +40,7 @@ class AsyncConsumer:
         self._running.start()
         ended: asyncio.Future[Report] = asyncio.wrap_future(self._running.future)
         ended.add_done_callback(lambda _: self._ended.set())
-        try:
-            return await asyncio.shield(ended)
-        except asyncio.CancelledError:
-            self._consumer.stop()
-            await asyncio.wait([ended])
-            ended.exception()  # or asyncio would complain that nobody has asked for it
-            raise
+        return await finished(ended, self._consumer.stop)
 
     async def stop(self) -> None:
         """Finish what is being handled, hand back the rest, and wait until ``run`` is over."""

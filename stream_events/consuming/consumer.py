@@ -31,7 +31,6 @@ from stream_events.consuming.recovery import Recovery
 from stream_events.consuming.roster import Roster
 from stream_events.consuming.settlement import Settlement
 from stream_events.consuming.watch import Watch
-from stream_events.exceptions import ConfigurationError
 from stream_events.health import PATIENCE
 from stream_events.keys import check_group, group_keys, requeue_keys
 from stream_events.registry import handlers
@@ -58,9 +57,7 @@ class Consumer:
         self.stream = stream
         self.group = group
         self.handlers = self.options.handlers or handlers.usable(stream, group)
-        for handler in self.handlers:
-            if reason := inbox.why_not(handler):
-                raise ConfigurationError(f"handler {handler.name}: {reason}")
+        inbox.check_transactions(self.handlers)
         self.name = unique_name(self.options.consumer)
         self.joined = False
         self.loop = EventLoop()

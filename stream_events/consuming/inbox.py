@@ -113,6 +113,13 @@ def why_not(handler: Handler) -> str:
     return ""
 
 
+def check_transactions(handlers: Iterable[Handler]) -> None:
+    """Raise ``ConfigurationError`` if the transaction of one of ``handlers`` cannot work."""
+    for handler in handlers:
+        if reason := why_not(handler):
+            raise ConfigurationError(f"handler {handler.name}: {reason}")
+
+
 def _inbox() -> type[InboxEntry]:
     # Models exist only where Django is configured; a consumer without once=True needs neither.
     from stream_events.models import InboxEntry

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from stream_events.consuming import database
+
+T = TypeVar("T")
 
 
 class Running(threading.Thread):
@@ -41,3 +44,14 @@ class Running(threading.Thread):
         """Let whoever waits have ``error``, although the work may go on."""
         if not self.future.done():
             self.future.set_exception(error)
+
+
+async def finished(ended: asyncio.Future[T], stop: Callable[[], object]) -> T:
+    """What ``ended`` brings; if the task that awaits this is cancelled, ``stop`` is called and the end waited for."""
+    try:
+        return await asyncio.shield(ended)
+    except asyncio.CancelledError:
+        stop()
+        await asyncio.wait([ended])
+        ended.exception()  # or asyncio would complain that nobody has asked for it
+        raise

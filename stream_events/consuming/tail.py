@@ -93,9 +93,7 @@ class Tail:
         self.options = TailOptions(**options)
         self.stream = stream
         self.handlers = tuple(handlers)
-        for handler in self.handlers:
-            if reason := inbox.why_not(handler):
-                raise ConfigurationError(f"handler {handler.name}: {reason}")
+        inbox.check_transactions(self.handlers)
         self.name = unique_name()
         self.loop = EventLoop()
         self.joined = False

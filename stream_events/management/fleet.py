@@ -12,14 +12,14 @@ from django.core.management.base import CommandError
 from django.utils.autoreload import get_child_arguments
 
 from stream_events import health
+from stream_events.arguments import positive_int
 from stream_events.consuming import Consumer
+from stream_events.consuming.stopping import stop_on_signals
 from stream_events.consuming.supervisor import Supervisor
 from stream_events.exceptions import ConfigurationError
 from stream_events.management import reloader
-from stream_events.management.arguments import positive_int
 from stream_events.management.exit_codes import PARTIAL, USAGE
 from stream_events.management.logs import logging_to
-from stream_events.management.stopping import stop_on_signals
 from stream_events.registry import handlers
 
 WORKER_MAX_AGE = 10.0  # seconds after which a worker that has not touched its health file is no longer well

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
@@ -14,13 +13,14 @@ from typing import Any, NoReturn
 
 import django
 
-from stream_events.clients.address import HOST, PORT, server_url
+from stream_events.clients.address import HOST, PORT, given_url
 from stream_events.clients.service import STREAM, RedisService
 from stream_events.conf import is_configured
+from stream_events.consuming.stopping import interrupt, stop_on_signals
 from stream_events.events import Event
 from stream_events.exceptions import ConfigurationError, EmbeddedServerError, Retry, StreamEventsError
 from stream_events.health import add_health_file, beating
-from stream_events.posix_signals import signals_given_to
+from stream_events.pipes import discard
 
 STREAM_VARIABLE, URL_VARIABLE = "STREAM_EVENTS_STREAM", "REDIS_URL"
 ABORTED = 128 + signal.SIGINT
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _set_up_django()
         service = _make_service(options, url)
-        with _signals_stop(service), beating(options.health_file, service.is_alive):
+        with stop_on_signals(service.stop, at_once=interrupt), beating(options.health_file, service.is_alive):
             _say(service, options.handler)
             service.run()
     except (ConfigurationError, EmbeddedServerError) as error:
@@ -110,13 +110,7 @@ def _make_service(options: argparse.Namespace, url: str | None) -> RedisService:
 
 def _url(options: argparse.Namespace) -> str | None:
     """Where Redis is; None leaves it to the settings. Raises ``ConfigurationError``."""
-    has_server = options.server is not None or options.port is not None
-    if options.url and has_server:
-        raise ConfigurationError("Give either --url, or --server and --port.")
-    if has_server:
-        host = HOST if options.server is None else options.server
-        return server_url(host, PORT if options.port is None else options.port)
-    return options.url or (None if is_configured() else os.environ.get(URL_VARIABLE)) or None
+    return given_url(options) or (None if is_configured() else os.environ.get(URL_VARIABLE)) or None
 
 
 class _Printer:
@@ -136,7 +130,7 @@ class _Printer:
             sys.stdout.write(f"{json.dumps(shown)}\n")
             sys.stdout.flush()
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+            discard(sys.stdout)
             self.stop()
             raise Retry("nobody reads what is printed", after=0) from None
 
@@ -149,20 +143,6 @@ def _set_up_django() -> None:
     except Exception as error:
         text = f"Django cannot be set up with DJANGO_SETTINGS_MODULE={os.environ.get('DJANGO_SETTINGS_MODULE')}"
         raise ConfigurationError(f"{text}: {type(error).__name__}: {error}") from error
-
-
-def _signals_stop(service: RedisService) -> contextlib.AbstractContextManager[None]:
-    """The first signal lets the running handlers finish; the second ends them."""
-    is_stopping = False
-
-    def receive(number: int) -> None:
-        nonlocal is_stopping
-        if is_stopping:
-            raise KeyboardInterrupt
-        is_stopping = True
-        service.stop()
-
-    return signals_given_to(receive)
 
 
 def _say(service: RedisService, handler: str | None) -> None:

@@ -13,15 +13,15 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.autoreload import get_child_arguments
 
+from stream_events.arguments import condition, positive_int, rate
 from stream_events.conf import get_settings
 from stream_events.connections import UNAVAILABLE as REDIS_UNAVAILABLE
 from stream_events.connections import explain, safe_url
+from stream_events.consuming.stopping import interrupt, stop_on_signals
 from stream_events.exceptions import ConfigurationError, EventEncodeError, SelectionError
-from stream_events.management.arguments import condition, positive_int, rate
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, UNAVAILABLE
 from stream_events.management.progress import showing
-from stream_events.management.stopping import interrupt, stop_on_signals
 from stream_events.publishing.backfill import Backfill
 from stream_events.publishing.bookmark import Bookmark
 from stream_events.publishing.selection import Selection, select

@@ -15,21 +15,21 @@ import redis
 from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError
 
+from stream_events.arguments import port, positive_int, seconds
 from stream_events.conf import get_settings, is_debug, settings_module
 from stream_events.connections import safe_url
 from stream_events.consuming import Consumer
 from stream_events.consuming.lifeline import plays, when_parent_is_gone
 from stream_events.consuming.options import MOST_LANES, Report
+from stream_events.consuming.stopping import interrupt, stop_on_signals
 from stream_events.consuming.supervisor import ROLE
 from stream_events.consuming.tail import Tail
 from stream_events.exceptions import HandlerTimeoutError
 from stream_events.health import add_health_file, beating
 from stream_events.management import fleet, regular, reloader
-from stream_events.management.arguments import port, positive_int, seconds
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, PARTIAL
 from stream_events.management.logs import logging_to
-from stream_events.management.stopping import interrupt, stop_on_signals
 from stream_events.operations import metrics
 from stream_events.operations.inspection import group_state, server_version
 from stream_events.version import VERSION

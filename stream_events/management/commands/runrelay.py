@@ -9,16 +9,16 @@ import redis
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
+from stream_events.arguments import port
 from stream_events.conf import get_settings
 from stream_events.connections import UNAVAILABLE as REDIS_UNAVAILABLE
 from stream_events.connections import explain, safe_url
+from stream_events.consuming.stopping import interrupt, stop_on_signals
 from stream_events.exceptions import ConfigurationError, NotDurableError
 from stream_events.health import add_health_file, beating
-from stream_events.management.arguments import port
 from stream_events.management.checked import CheckedCommand
 from stream_events.management.exit_codes import ABORTED, PARTIAL, UNAVAILABLE
 from stream_events.management.logs import logging_to
-from stream_events.management.stopping import interrupt, stop_on_signals
 from stream_events.operations import metrics
 from stream_events.publishing.outbox_databases import has_table, migrate_command, outbox_aliases
 from stream_events.publishing.relay import Relay

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.management.base import CommandParser, OutputWrapper
+
+from stream_events.pipes import discard
 
 FORMATS = ("table", "plain", "json", "ndjson")
 
@@ -43,10 +44,7 @@ class Output:
             self._write(sections)
             self.stdout.flush()
         except BrokenPipeError:
-            # The interpreter flushes again as it ends, and must not fail then.
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.stdout.fileno())
-            os.close(nowhere)
+            discard(self.stdout)
 
     def note(self, text: str) -> None:
         """Say something that is no result."""

@@ -1,4 +1,4 @@
-"""Commands that run until they are told to stop: once means soon, twice means now."""
+"""Programs that run until they are told to stop: once means soon, twice means now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stream_events.posix_signals import signals_given_to
 
 
 def stop_on_signals(
-    stop: Callable[[], None], at_once: Callable[[], object]
+    stop: Callable[[], object], at_once: Callable[[], object]
 ) -> contextlib.AbstractContextManager[None]:
     """Call ``stop`` at the first SIGINT or SIGTERM, and ``at_once`` at the second."""
     first: float | None = None
