@@ -8,7 +8,8 @@ import urllib.request
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import pairwise
+from itertools import count, pairwise
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -46,9 +47,9 @@ class Chaos:
         self._workers = workers
         self._database = database
         self._random = random.Random(seed)
-        self._running = {
-            kind: [self._start(kind) for _ in range(count)] for kind, count in [("writer", WRITERS), ("relay", RELAYS)]
-        }
+        self._numbers = count()  # of relays
+        wanted = {"writer": WRITERS, "relay": RELAYS}
+        self._running = {kind: [self._start(kind) for _ in range(number)] for kind, number in wanted.items()}
         self.kills = Counter()
         self._victims = []
 
@@ -72,6 +73,8 @@ class Chaos:
         assert [process.wait(30) for process in self._running["writer"]] == [0] * WRITERS
         wait_for(lambda: not self.ask("SELECT count(*) FROM stream_events_outboxevent"), "an empty outbox", timeout=60)
         for process in self._running["relay"]:
+            # One that has only just taken the place of a killed one would be ended before it minds signals.
+            wait_for(Path(process.args[-1]).exists, "the relay at work")
             process.terminate()
         assert [process.wait(30) for process in self._running["relay"]] == [0] * RELAYS
 
@@ -94,7 +97,7 @@ class Chaos:
     def _start(self, kind):
         if kind == "writer":
             return self._workers.spawn("tests.faults.writer", str(OBJECTS))
-        return self._workers.spawn("django", "runrelay")
+        return self._workers.spawn("django", "runrelay", "--health-file", f"{self._workers.log}-{next(self._numbers)}")
 
 
 @pytest.fixture
