@@ -87,6 +87,7 @@ class GroupKeys:
     retry: str  # waiting entries by the time that they are due
     lost: str  # due times of a group that was lost, until they are put back
     progress: str  # what each handler has made of entries that several handlers want
+    errors: str  # of waiting entries: how they failed the last time
     dead: str  # dead letters, a stream
     requeue: str  # entries for this group only, a stream
     consumers: str  # names of consumers by the time that their leases end
@@ -101,6 +102,11 @@ def group_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
 def relay_key(alias: str, prefix: str = "") -> str:
     """The key of the lock that relays of the database ``alias`` hold where rows cannot be locked."""
     return f"{prefix}~{_RELAY}{alias}"
+
+
+def audit_key(prefix: str = "") -> str:
+    """The stream of what operators did."""
+    return f"{prefix}~audit"
 
 
 def cache_root(cache_prefix: str, prefix: str = "") -> str:
@@ -131,6 +137,7 @@ def _group_keys(stream: str, base: str, kind: str = "") -> GroupKeys:
         retry=f"{base}:{kind}retry",
         lost=f"{base}:{kind}lost",
         progress=f"{base}:{kind}progress",
+        errors=f"{base}:{kind}errors",
         dead=f"{base}:dead",
         requeue=f"{base}:requeue",
         consumers=f"{base}:consumers",

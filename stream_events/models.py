@@ -44,12 +44,52 @@ class Stream(RedisModel):
     class Meta(RedisModel.Meta):
         verbose_name = _("stream")
         verbose_name_plural = _("streams")
+        permissions = (
+            ("view_payload", _("Can see what events carry")),
+            ("publish_stream", _("Can publish a test event")),
+            ("replay_stream", _("Can append entries again, for every group")),
+            ("trim_stream", _("Can trim streams")),
+            ("delete_stream", _("Can delete streams")),
+        )
+
+
+class ConsumerGroup(RedisModel):
+    class Meta(RedisModel.Meta):
+        verbose_name = _("consumer group")
+        verbose_name_plural = _("consumer groups")
+        permissions = (
+            ("reset_consumergroup", _("Can move the position of consumer groups")),
+            ("delete_consumergroup", _("Can delete consumer groups")),
+        )
 
 
 class PendingEntry(RedisModel):
     class Meta(RedisModel.Meta):
         verbose_name = _("pending entry")
         verbose_name_plural = _("pending entries")
+        permissions = (
+            ("ack_pendingentry", _("Can acknowledge pending entries")),
+            ("claim_pendingentry", _("Can give pending entries to another consumer")),
+            ("retry_pendingentry", _("Can have pending entries handled now")),
+            ("deadletter_pendingentry", _("Can make dead letters of pending entries")),
+        )
+
+
+class DeadLetter(RedisModel):
+    class Meta(RedisModel.Meta):
+        verbose_name = _("dead letter")
+        verbose_name_plural = _("dead letters")
+        permissions = (
+            ("requeue_deadletter", _("Can have dead letters handled again")),
+            ("delete_deadletter", _("Can delete dead letters")),
+        )
+
+
+class Consumer(RedisModel):
+    class Meta(RedisModel.Meta):
+        verbose_name = _("consumer")
+        verbose_name_plural = _("consumers")
+        permissions = (("delete_consumer", _("Can delete consumers")),)
 
 
 class InboxEntry(models.Model):

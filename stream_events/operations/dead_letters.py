@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from stream_events.conf import get_settings
@@ -13,6 +14,7 @@ from stream_events.consuming.scripts import Scripts
 from stream_events.events import DEAD_FIELDS, unpack_fields
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, check_group, check_stream, group_keys
+from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page
 
 CHUNK = 100  # dead letters in one command
 
@@ -25,6 +27,44 @@ class DeadLetter(NamedTuple):
     id: str
     fields: dict[bytes, bytes]
     reasons: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterFilter:
+    """Which dead letters; every part that is given has to hold."""
+
+    error: str = ""  # the class of the error, such as ValueError
+    reason: str = ""  # rejected, failed, crashed …: one of ``policy``
+    handler: str = ""
+    event: str = ""  # obj_type, action, or both as “shop.order create”
+    since: str = ""  # an id of a dead letter, included
+    until: str = ""
+
+
+EVERY = LetterFilter()
+
+
+def letters_page(
+    stream: str,
+    group: str,
+    where: LetterFilter = EVERY,
+    *,
+    before: str = "",
+    size: int = 50,
+    budget: Budget = DEFAULT_BUDGET,
+) -> Page[DeadLetter]:
+    """Up to ``size`` dead letters, newest first, that are older than the dead letter ``before``."""
+    raise NotImplementedError
+
+
+def letter(stream: str, group: str, letter_id: str) -> DeadLetter | None:
+    """One dead letter; None if it is not there any more."""
+    raise NotImplementedError
+
+
+def error_classes(stream: str, group: str, budget: Budget = DEFAULT_BUDGET) -> tuple[dict[str, int], bool]:
+    """How many of the newest dead letters have which class of error, and whether these are all of them."""
+    raise NotImplementedError
 
 
 def dead_letters(stream: str, group: str, *, after: str = "", size: int = 100) -> list[DeadLetter]:
