@@ -54,7 +54,14 @@ def test_nobody_can_add_change_or_delete(admin, name):
 
 def test_there_are_only_permissions_that_mean_something():
     found = Permission.objects.filter(content_type__app_label="stream_events").values_list("codename", flat=True)
-    assert set(found) == {"view_stream", "view_pendingentry", "view_outboxevent"}
+    looking = {"stream", "consumergroup", "pendingentry", "deadletter", "consumer", "outboxevent"}
+    acting = {
+        *("publish_stream", "replay_stream", "trim_stream", "delete_stream"),
+        *("reset_consumergroup", "delete_consumergroup"),
+        *("ack_pendingentry", "claim_pendingentry", "retry_pendingentry", "deadletter_pendingentry"),
+        *("requeue_deadletter", "delete_deadletter", "delete_consumer"),
+    }
+    assert set(found) == {f"view_{one}" for one in looking} | {"view_payload"} | acting
 
 
 @pytest.mark.parametrize("name", PAGES)
