@@ -15,6 +15,7 @@ TOMBSTONE = "deleted"  # what the cursor holds after an operator has deleted the
 
 _RELAY = "relay:"
 _HASH_TAG = re.compile(r"\A[^{}]*\{[^{}]+\}[^{}]*\Z")
+_DERIVED = re.compile(rb"\{[^{}]+\}[^{}]*:[^:{}~\s]+:(dead|requeue)\Z")
 _GROUP_FORBIDDEN = re.compile(r"[:{}~\s]")
 
 
@@ -97,6 +98,11 @@ class GroupKeys:
 def group_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
     """The keys of ``group`` of ``stream``; the derived ones carry the stream's hash tag."""
     return _group_keys(stream_key(stream, prefix), _base(stream, group, prefix))
+
+
+def is_derived(key: bytes, prefix: str = "") -> bool:
+    """Whether ``key`` belongs to a stream, or to this package, and is none that anybody publishes to."""
+    return bool(_DERIVED.search(key)) or key.startswith(f"{prefix}~".encode())
 
 
 def relay_key(alias: str, prefix: str = "") -> str:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from stream_events.exceptions import ConfigurationError
+
+STEP = 1000  # rows in one command: what a server answers in a millisecond or two
+
+_ENTRY_ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
+_HIGHEST = 2**64 - 1  # in each part of an id
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +43,44 @@ class Budget:
 
 
 DEFAULT_BUDGET = Budget()
+
+
+class Spending:
+    """What is spent of ``budget`` since this was made; a hundred rows are always looked at, so that all go on."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.rows = 0
+        self._budget = budget
+        self._deadline = time.monotonic() + budget.seconds
+
+    def is_over(self) -> bool:
+        return self.rows >= self._budget.rows or (self.rows >= 100 and time.monotonic() > self._deadline)
+
+
+def fill(
+    found: Iterable[tuple[str, R]], make: Callable[[R], T | None], size: int, budget: Budget, total: int = 0
+) -> Page[T]:
+    """The first ``size`` of what ``make`` makes of ``found``, which are ids and rows; it leaves out with None."""
+    rows: list[T] = []
+    spending, last = Spending(budget), ""
+
+    def page(after: str | None, *, is_cut: bool = False) -> Page[T]:
+        return Page(rows=tuple(rows), total=total, after=after, scanned=spending.rows, is_cut=is_cut)
+
+    for entry_id, row in found:
+        if len(rows) >= size:
+            return page(last)
+        if spending.is_over():
+            return page(last, is_cut=True)
+        spending.rows += 1
+        last = entry_id
+        if (made := make(row)) is not None:
+            rows.append(made)
+    return page(None)
+
+
+def checked_id(entry_id: str) -> str:
+    """``entry_id`` if an entry can have it; raises ``ConfigurationError`` otherwise."""
+    if not _ENTRY_ID.fullmatch(entry_id) or max(map(int, entry_id.split("-"))) > _HIGHEST:
+        raise ConfigurationError(f"{entry_id!r} is no entry id; ids look like 1767225600000-0.")
+    return entry_id
