@@ -176,6 +176,7 @@ def _stream_state(name: str, info: Any, groups: Any) -> StreamState:
         length=info["length"],
         last_entry_at=None if last_id == "0-0" else entry_time(last_id),
         groups=tuple(found[one] for one in sorted(found)),
+        added=info.get("entries-added"),
     )
 
 
@@ -185,6 +186,7 @@ def _group_state(stream: str, group: dict[str, Any]) -> GroupState:
         name=group["name"].decode("utf-8", "replace"),
         pending=group["pending"],
         lag=group.get("lag"),
+        entries_read=group.get("entries-read"),
     )
 
 
