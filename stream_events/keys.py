@@ -14,6 +14,7 @@ LONGEST_STREAM = 200  # characters; the name is a column of the outbox
 TOMBSTONE = "deleted"  # what the cursor holds after an operator has deleted the group
 
 _RELAY = "relay:"
+_STATS = "stats:"
 _HASH_TAG = re.compile(r"\A[^{}]*\{[^{}]+\}[^{}]*\Z")
 _DERIVED = re.compile(rb"\{[^{}]+\}[^{}]*:[^:{}~\s]+:(dead|requeue)\Z")
 _GROUP_FORBIDDEN = re.compile(r"[:{}~\s]")
@@ -53,8 +54,9 @@ def check_cache_prefix(prefix: str) -> None:
         raise ConfigurationError(
             f"The prefix of a cache is a non-empty printable string such as “cache:”, got {prefix!r}."
         )
-    if prefix.startswith(_RELAY) or _RELAY.startswith(prefix):
-        raise ConfigurationError(f"Cache prefix {prefix!r}: “{_RELAY}” is reserved; choose another such as “cache:”.")
+    for own in (_RELAY, _STATS):
+        if prefix.startswith(own) or own.startswith(prefix):
+            raise ConfigurationError(f"Cache prefix {prefix!r}: “{own}” is reserved; choose another such as “cache:”.")
 
 
 def check_position(name: str) -> None:
@@ -113,6 +115,21 @@ def relay_key(alias: str, prefix: str = "") -> str:
 def audit_key(prefix: str = "") -> str:
     """The stream of what operators did."""
     return f"{prefix}~audit"
+
+
+def tick_key(minute: int, prefix: str = "") -> str:
+    """The key that whoever takes the samples of ``minute`` holds."""
+    return f"{prefix}~{_STATS}tick:{minute}"
+
+
+def stats_key(stream: str, group: str, period: str, prefix: str = "") -> str:
+    """The samples of ``group`` in one ``period``, or of the stream itself for ``NO_GROUP``."""
+    return f"{_base(stream, 'stats', prefix)}:{period}:{group}"
+
+
+def stats_index_key(stream: str, prefix: str = "") -> str:
+    """The names of the groups of ``stream`` that there are samples of."""
+    return f"{_base(stream, 'stats', prefix)}:groups"
 
 
 def cache_root(cache_prefix: str, prefix: str = "") -> str:
