@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,20 +16,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from stream_events.admin.display import PAYLOAD_LIMIT, duration, moment, number
-from stream_events.admin.pages import AFTER, RedisAdmin, RedisChangeList
+from stream_events.admin.names import object_id
+from stream_events.admin.pages import RedisAdmin
+from stream_events.admin.place import Place
 from stream_events.conf import get_settings
-from stream_events.models import PendingEntry
-from stream_events.operations.inspection import (
-    GroupState,
-    PendingState,
-    known_streams,
-    pending_page,
-    stream_states,
-)
+from stream_events.operations.inspection import GroupState, known_streams, pending_page, stream_states
+from stream_events.operations.pages import Page
 
 GROUP = "group"
 PREVIEW = 120  # characters of a payload that a list shows
-ENTRY_ID = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")  # 19 digits always fit into Redis's 64 bits
 
 
 class GroupFilter(admin.SimpleListFilter):
@@ -56,24 +50,30 @@ class PendingEntryAdmin(RedisAdmin):
 
     list_display = ("entry", "payload", "consumer", "due", "idle", "deliveries")
     list_filter = (GroupFilter,)
-    list_per_page = 50
-    show_facets = admin.ShowFacets.NEVER
 
-    def rows(
-        self, request: HttpRequest, changelist: RedisChangeList
-    ) -> tuple[Sequence[PendingEntry], int, str | None]:
+    def fetch(self, request: HttpRequest, place: Place) -> Page[Any]:
         group = chosen_group(request)
         if group is None:
-            return [], 0, None
-        page = pending_page(group.stream, group.name, after=_after(request), size=self.list_per_page)
-        return [_row(group, state) for state in page.entries], page.total, page.after
+            return Page()
+        found = pending_page(group.stream, group.name, after=place.at, size=place.size)
+        rows = tuple((group, state) for state in found.entries)
+        return Page(rows=rows, total=found.total, after=found.after)
+
+    def name_parts(self, item: Any) -> tuple[str, ...]:
+        group, state = item
+        return group.stream, group.name, state.entry_id
+
+    def row(self, request: HttpRequest, item: Any) -> Any:
+        row: Any = super().row(request, item)
+        row.state = item[1]
+        return row
 
     def changelist_context(self, request: HttpRequest) -> dict[str, Any]:
         group = chosen_group(request)
         return {
             "chosen": group,
             "choices": [(group_id(one), one) for one in existing_groups(request)],
-            "is_first_page": not _after(request),
+            "is_first_page": Place.of(request).is_first,
             "lease": duration(timedelta(seconds=get_settings().lease)),
         }
 
@@ -119,7 +119,7 @@ class PendingEntryAdmin(RedisAdmin):
 
 def group_id(group: GroupState) -> str:
     """How the group is named in a URL."""
-    return f"{group.stream}:{group.name}"
+    return object_id(group.stream, group.name)
 
 
 def existing_groups(request: HttpRequest) -> list[GroupState]:
@@ -138,14 +138,3 @@ def chosen_group(request: HttpRequest) -> GroupState | None:
     if GROUP not in request.GET and len(groups) == 1:
         return groups[0]
     return next((group for group in groups if group_id(group) == request.GET.get(GROUP)), None)
-
-
-def _after(request: HttpRequest) -> str:
-    after = request.GET.get(AFTER, "")
-    return after if ENTRY_ID.fullmatch(after) else ""
-
-
-def _row(group: GroupState, state: PendingState) -> PendingEntry:
-    row = PendingEntry(id=f"{group_id(group)}:{state.entry_id}")
-    row.state = state  # type: ignore[attr-defined]
-    return row

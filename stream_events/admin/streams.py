@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from stream_events.admin.display import moment, number
-from stream_events.admin.pages import RedisAdmin, RedisChangeList
-from stream_events.admin.pending import GROUP, group_id
-from stream_events.models import Stream
+from stream_events.admin.links import Links
+from stream_events.admin.names import object_id
+from stream_events.admin.pages import RedisAdmin
+from stream_events.admin.place import Place
+from stream_events.models import PendingEntry
 from stream_events.operations.inspection import GroupState, StreamState, known_streams, stream_states
+from stream_events.operations.pages import Page
 
 
 class StreamAdmin(RedisAdmin):
@@ -26,9 +27,12 @@ class StreamAdmin(RedisAdmin):
 
     list_display = ("name", "length", "groups", "lag", "pending", "last_entry")
 
-    def rows(self, request: HttpRequest, changelist: RedisChangeList) -> tuple[Sequence[Stream], int, None]:
+    def fetch(self, request: HttpRequest, place: Place) -> Page[StreamState]:
         states = stream_states(known_streams())
-        return [_row(state, self.admin_site) for state in states], len(states), None
+        return Page(rows=tuple(states), total=len(states))
+
+    def name_parts(self, item: StreamState) -> tuple[str, ...]:
+        return (item.name,)
 
     @admin.display(description=gettext_lazy("stream"))
     def name(self, row: Any) -> SafeString:
@@ -56,26 +60,17 @@ class StreamAdmin(RedisAdmin):
 
     @admin.display(description=gettext_lazy("pending"))
     def pending(self, row: Any) -> SafeString:
-        return _lines(row, lambda group: _pending_link(group, row.site))
+        return _lines(row, lambda group: _pending_link(group, row.links))
 
     @admin.display(description=gettext_lazy("last entry"))
     def last_entry(self, row: Any) -> SafeString | str:
         return moment(row.state.last_entry_at) if row.state.last_entry_at else "–"
 
 
-def _row(state: StreamState, site: admin.AdminSite) -> Stream:
-    row = Stream(id=state.name)
-    row.state, row.site = state, site  # type: ignore[attr-defined]
-    return row
-
-
 def _lines(row: Any, show: Callable[[GroupState], str]) -> SafeString:
     return format_html_join("", '<div class="se-line">{}</div>', ((show(group),) for group in row.state.groups))
 
 
-def _pending_link(group: GroupState, site: admin.AdminSite) -> SafeString | str:
-    if not group.pending:
-        return number(group.pending)
-    url = reverse("admin:stream_events_pendingentry_changelist", current_app=site.name)
-    query = urlencode({GROUP: group_id(group)})
-    return format_html('<a href="{}?{}">{}</a>', url, query, number(group.pending))
+def _pending_link(group: GroupState, links: Links) -> SafeString | str:
+    url = links.all(PendingEntry, group=object_id(group.stream, group.name)) if group.pending else ""
+    return format_html('<a href="{}">{}</a>', url, number(group.pending)) if url else number(group.pending)

@@ -19,7 +19,8 @@ register = template.Library()
 def refresh_choices() -> list[tuple[float, bool]]:
     """The seconds between two refreshes that one may choose, and whether that is the usual choice."""
     floor = min_refresh()
-    found = [seconds for seconds in CHOICES if seconds >= floor] or [int(floor) if floor == int(floor) else floor]
+    found: list[float] = [seconds for seconds in CHOICES if seconds >= floor]
+    found = found or [int(floor) if floor == int(floor) else floor]
     usual = USUAL if USUAL in found else found[0]
     return [(seconds, seconds == usual) for seconds in found]
 

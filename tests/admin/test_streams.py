@@ -34,7 +34,7 @@ def test_shows_what_redis_holds(admin, hand_out):
     assert row["length"] == "4"
     assert "billing" in row["groups"]
     assert ">1<" in row["lag"]
-    assert '<a href="/admin/stream_events/pendingentry/?group=orders%3Abilling">3</a>' in row["pending"]
+    assert '<a href="/admin/stream_events/pendingentry/?group=orders~billing">3</a>' in row["pending"]
     assert "ago" in row["last_entry"]
 
 
