@@ -99,17 +99,20 @@ def entry_id_at(where: Place) -> str:
     return "{}-{}".format(*where)
 
 
-def span(since: str = "", until: str = "", after: str = "") -> tuple[Place, Place]:
-    """The first and the last place that lie between ``since`` and ``until``, and behind ``after``.
+def span(since: str = "", until: str = "", *, after: str = "", before: str = "") -> tuple[Place, Place]:
+    """The first and the last place from ``since`` to ``until`` that lie behind ``after`` and ahead of ``before``.
 
-    Raises ``ConfigurationError`` for what is no id.
+    Raises ``ConfigurationError`` for what is no id. The first comes behind the last where there is no such place.
     """
-    first = place(since) if since else (0, 0)
+    first, last = (0, 0), LAST
+    if since:
+        first = place(since)
+    if until:
+        last = place(until) if "-" in until else (place(until)[0], _HIGHEST)
     if after:
         milliseconds, sequence = place(after)
-        beyond = (milliseconds, sequence + 1) if sequence < _HIGHEST else (milliseconds + 1, 0)
-        first = max(first, beyond)
-    if not until:
-        return first, LAST
-    last = place(until)
-    return first, last if "-" in until else (last[0], _HIGHEST)
+        first = max(first, (milliseconds, sequence + 1) if sequence < _HIGHEST else (milliseconds + 1, 0))
+    if before:
+        milliseconds, sequence = place(before)
+        last = min(last, (milliseconds, sequence - 1) if sequence else (milliseconds - 1, _HIGHEST))
+    return first, last

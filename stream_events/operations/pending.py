@@ -134,7 +134,7 @@ class _Sight:
 
     def _rows(self, pending: PendingList, after: str, size: int) -> Iterator[Row]:
         where, facts = self._where, self._facts
-        first, last = span(where.since, where.until, after)
+        first, last = span(where.since, where.until, after=after)
         if first > last:
             return iter(())
         if where.error and facts.errors <= MOST_ERRORS:
