@@ -97,9 +97,8 @@ def dead_letter_ids(stream: str, group: str, entry_ids: Iterable[str], budget: B
     if not wanted:
         return found
     spending = Spending(budget)
-    for letter_id, (_, stored) in walk(
-        _key(stream, group), min(map(place, wanted)), LAST, STEP // 10, newest_first=False
-    ):
+    first = min(map(place, wanted))[0], 0
+    for letter_id, (_, stored) in walk(_key(stream, group), first, LAST, CHUNK, newest_first=False):
         if len(found) == len(wanted) or spending.is_over():
             break
         spending.rows += 1
