@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
 from stream_events.consuming.replies import decoded
 from stream_events.consuming.scripts import Scripts
-from stream_events.events import DEAD_FIELDS, unpack_fields
+from stream_events.events import PAYLOAD
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, check_group, check_stream, group_keys
-from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page
+from stream_events.operations.letters import DeadLetter, Requeue, entry_fields, letter_from
+from stream_events.operations.names import raw, readable
+from stream_events.operations.pages import DEFAULT_BUDGET, LAST, Budget, Page, Spending, fill, place, span
+from stream_events.operations.walking import Fields, walk
+
+__all__ = [
+    "EVERY",
+    "DeadLetter",
+    "LetterFilter",
+    "Requeue",
+    "dead_letter_ids",
+    "dead_letters",
+    "entry_fields",
+    "error_classes",
+    "letter",
+    "letters_page",
+    "requeue",
+]
 
 CHUNK = 100  # dead letters in one command
+NEARBY = Budget(rows=1000, seconds=0.1)
 
 _ID = re.compile(r"\d+-\d+")
-
-
-class DeadLetter(NamedTuple):
-    """One dead letter: the fields of its entry, and the reasons by their names without “dead_”."""
-
-    id: str
-    fields: dict[bytes, bytes]
-    reasons: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,24 +67,52 @@ def letters_page(
     budget: Budget = DEFAULT_BUDGET,
 ) -> Page[DeadLetter]:
     """Up to ``size`` dead letters, newest first, that are older than the dead letter ``before``."""
-    raise NotImplementedError
+    key = _key(stream, group)
+    first, last = span(where.since, where.until, before=before)
+    found = walk(key, first, last, size + 1)
+    return fill(found, _seen_through(where), size, budget, _count(key))
 
 
 def letter(stream: str, group: str, letter_id: str) -> DeadLetter | None:
     """One dead letter; None if it is not there any more."""
-    raise NotImplementedError
+    where = _checked_id(letter_id)
+    rows: Any = inspecting_client().xrange(_key(stream, group), where, where)
+    return letter_from(letter_id, rows[0][1]) if rows else None
 
 
 def error_classes(stream: str, group: str, budget: Budget = DEFAULT_BUDGET) -> tuple[dict[str, int], bool]:
     """How many of the newest dead letters have which class of error, and whether these are all of them."""
-    raise NotImplementedError
+    found = walk(_key(stream, group), *span(), CHUNK)
+    page = fill(found, lambda row: letter_from(*row).error_class, budget.rows, budget)
+    return dict(Counter(page.rows).most_common()), page.after is None
+
+
+def dead_letter_ids(stream: str, group: str, entry_ids: Iterable[str], budget: Budget = NEARBY) -> dict[str, str]:
+    """The dead letters of those of ``entry_ids`` that have one, by the entry's id.
+
+    They are looked for among those that were written soon after the first of ``entry_ids`` was added.
+    """
+    wanted = set(entry_ids)
+    found: dict[str, str] = {}
+    if not wanted:
+        return found
+    spending = Spending(budget)
+    first = min(map(place, wanted))[0], 0
+    for letter_id, (_, stored) in walk(_key(stream, group), first, LAST, CHUNK, newest_first=False):
+        if len(found) == len(wanted) or spending.is_over():
+            break
+        spending.rows += 1
+        entry_id = stored.get(b"dead_entry_id", b"").decode("utf-8", "replace")
+        if entry_id in wanted:
+            found[entry_id] = letter_id
+    return found
 
 
 def dead_letters(stream: str, group: str, *, after: str = "", size: int = 100) -> list[DeadLetter]:
     """Up to ``size`` dead letters of ``group``, oldest first, that follow the dead letter ``after``."""
     start = f"({_checked_id(after)}" if after else "-"
     rows: Any = inspecting_client().xrange(_keys(stream, group).dead, start, "+", size)
-    return [DeadLetter(one.decode(), entry_fields(fields), _reasons(fields)) for one, fields in rows]
+    return [letter_from(one.decode(), fields) for one, fields in rows]
 
 
 def requeue(stream: str, group: str, ids: Iterable[str]) -> list[str]:
@@ -90,19 +131,39 @@ def requeue(stream: str, group: str, ids: Iterable[str]) -> list[str]:
     return moved
 
 
-def entry_fields(letter: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """The fields of the entry that a dead letter keeps, whether as they were or packed into one."""
-    if DEAD_FIELDS in letter:
-        return unpack_fields(letter[DEAD_FIELDS])
-    return {name: value for name, value in letter.items() if not name.startswith(b"dead_")}
+def _seen_through(where: LetterFilter) -> Callable[[tuple[str, Fields]], DeadLetter | None]:
+    """Makes dead letters of rows, and None of those that ``where`` does not let through."""
+    words = set(where.event.split())
+
+    def make(row: tuple[str, Fields]) -> DeadLetter | None:
+        letter_id, stored = row
+        if where.reason and stored.get(b"dead_reason", b"").decode("utf-8", "replace") != where.reason:
+            return None
+        if where.handler and stored.get(b"dead_handler", b"").decode("utf-8", "replace") != where.handler:
+            return None
+        found = letter_from(letter_id, stored)
+        if where.error and found.error_class != where.error:
+            return None
+        return found if words <= _event_words(found, words) else None
+
+    return make
 
 
-def _reasons(letter: dict[bytes, bytes]) -> dict[str, str]:
-    return {
-        name.decode().removeprefix("dead_"): value.decode(errors="replace")
-        for name, value in letter.items()
-        if name.startswith(b"dead_") and name != DEAD_FIELDS
-    }
+def _event_words(letter: DeadLetter, words: set[str]) -> set[str]:
+    """The object's type and the action, as far as anybody asks for ``words``."""
+    payload: Any = None
+    with suppress(ValueError, RecursionError):
+        payload = json.loads(letter.fields.get(PAYLOAD, b"")) if words else None
+    return {str(payload.get(name)) for name in ("obj_type", "action")} if isinstance(payload, dict) else set()
+
+
+def _key(stream: str, group: str) -> bytes:
+    """Of the dead letters of a group that may be another program's."""
+    return raw(group_keys(stream, group, readable(get_settings().key_prefix.encode())).dead)
+
+
+def _count(key: bytes) -> int:
+    return inspecting_client().xlen(key)
 
 
 def _keys(stream: str, group: str) -> GroupKeys:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page
-from stream_events.operations.pending import PendingEntry
+import redis
+
+from stream_events.conf import get_settings
+from stream_events.connections import inspecting_client
+from stream_events.consuming.replies import is_group_gone
+from stream_events.events import entry_time
+from stream_events.keys import group_keys, stream_key
+from stream_events.operations.dead_letters import dead_letter_ids
+from stream_events.operations.names import raw, readable
+from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill, place, span
+from stream_events.operations.pending import PendingEntry, pending_entry
+from stream_events.operations.walking import Fields, walk
+from stream_events.registry import handlers
 
 
 class Delivery(StrEnum):
@@ -52,22 +66,116 @@ def stream_entries(
 ) -> Page[StreamEntry]:
     """Up to ``size`` entries, newest first, older than the entry id ``before``; or oldest first, newer than ``after``.
 
-    With ``group``, each with its delivery to it. ``contains`` is looked for in the fields. The page's ``after`` is the
-    ``before`` (or ``after``) of the next one. A stream that is not there has an empty page.
+    With ``group``, each with its delivery to it. ``contains`` is looked for in the fields, upper and lower case alike.
+    The page's ``after`` is the ``before`` (or ``after``) of the next one. A stream that is not there has an empty
+    page.
     """
-    raise NotImplementedError
+    key = _key(stream)
+    first, last = span(after=after, before=before)
+    try:
+        total = inspecting_client().xlen(key)
+    except redis.ResponseError as error:
+        if "WRONGTYPE" in str(error):
+            return Page()
+        raise
+    found = walk(key, first, last, size + 1, newest_first=not after)
+    page = fill(found, _with(contains), size, budget, total)
+    if not group or not page.rows:
+        return page
+    known = _deliveries(stream, group, [one.entry_id for one in page.rows])
+    return replace(page, rows=tuple(replace(one, delivery=known[one.entry_id]) for one in page.rows))
 
 
 def stream_entry(stream: str, entry_id: str) -> StreamEntry | None:
     """One entry; None if it is not there (any more)."""
-    raise NotImplementedError
+    (first, last), key = span(entry_id, entry_id), _key(stream)
+    return next((_entry(row) for _, row in walk(key, first, last, 1)), None)
 
 
 def entry_statuses(stream: str, entry_id: str) -> list[GroupStatus]:
     """What each group of ``stream`` has made of the entry, in the order of their names."""
-    raise NotImplementedError
+    groups = _groups(stream)
+    names = sorted(groups.keys() | {group for declared, group in handlers.groups() if declared == stream})
+    prefix = readable(get_settings().key_prefix.encode())
+    pipeline = inspecting_client().pipeline(transaction=False)
+    for group in names:
+        pipeline.xpending_range(_key(stream), raw(group), entry_id, entry_id, 1)
+        pipeline.xlen(raw(group_keys(stream, group, prefix).dead))
+    replies = pipeline.execute(raise_on_error=False)
+    held, letters = dict(zip(names, replies[::2], strict=True)), dict(zip(names, replies[1::2], strict=True))
+    found = []
+    for group in names:
+        status = GroupStatus(group=group, delivery=_delivery(groups.get(group), entry_id, held[group]))
+        if status.delivery is Delivery.PENDING:
+            status = replace(status, pending=pending_entry(stream, group, entry_id))
+        if letters[group] and not isinstance(letters[group], Exception):
+            status = _with_letter(status, stream, entry_id)
+        found.append(status)
+    return found
 
 
 def place_at(moment: datetime) -> str:
-    """The id that an entry added at ``moment`` could have first: where “go to time” goes."""
-    raise NotImplementedError
+    """The id that an entry added at ``moment`` could have first: where “go to time” goes. Without a zone it is UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{max(0, round(aware.timestamp() * 1000))}-0"
+
+
+def _key(stream: str) -> bytes:
+    return raw(stream_key(stream, readable(get_settings().key_prefix.encode())))
+
+
+def _entry(row: tuple[str, Fields]) -> StreamEntry:
+    entry_id, fields = row
+    return StreamEntry(entry_id=entry_id, added_at=entry_time(entry_id), fields=fields)
+
+
+def _with(text: str) -> Callable[[tuple[str, Fields]], StreamEntry | None]:
+    """Makes entries of rows, and None of those in which ``text`` is not, plain or as JSON writes it."""
+    needles = {text.encode().lower(), json.dumps(text)[1:-1].encode().lower()}
+
+    def make(row: tuple[str, Fields]) -> StreamEntry | None:
+        parts = [part.lower() for pair in row[1].items() for part in pair] if text else []
+        if text and not any(needle in part for needle in needles for part in parts):
+            return None
+        return _entry(row)
+
+    return make
+
+
+def _groups(stream: str) -> dict[str, str]:
+    """The groups of ``stream``, each with the id of the last entry that it has read."""
+    try:
+        found: Any = inspecting_client().xinfo_groups(_key(stream))
+    except redis.ResponseError as error:
+        if is_group_gone(error) or "WRONGTYPE" in str(error):
+            return {}
+        raise
+    return {readable(one["name"]): one["last-delivered-id"].decode() for one in found}
+
+
+def _delivery(last: str | None, entry_id: str, held: Any) -> Delivery:
+    """How far a group is, dead letters left out; ``last`` is what it read last, ``held`` what XPENDING says."""
+    if last is None or place(entry_id) > place(last):
+        return Delivery.UNREAD
+    if isinstance(held, Exception):
+        return Delivery.UNKNOWN
+    return Delivery.PENDING if held else Delivery.DONE
+
+
+def _with_letter(status: GroupStatus, stream: str, entry_id: str) -> GroupStatus:
+    """An entry that has a dead letter is dead, unless it is on its way again."""
+    letter_id = dead_letter_ids(stream, status.group, [entry_id]).get(entry_id, "")
+    is_dead = letter_id and status.delivery is Delivery.DONE
+    return replace(status, dead_letter_id=letter_id, delivery=Delivery.DEAD if is_dead else status.delivery)
+
+
+def _deliveries(stream: str, group: str, entry_ids: Sequence[str]) -> dict[str, Delivery]:
+    """How far ``group`` is with each of ``entry_ids``."""
+    last = _groups(stream).get(group)
+    pipeline = inspecting_client().pipeline(transaction=False)
+    for one in entry_ids:
+        pipeline.xpending_range(_key(stream), raw(group), one, one, 1)
+    replies = pipeline.execute(raise_on_error=False)
+    found = {one: _delivery(last, one, held) for one, held in zip(entry_ids, replies, strict=True)}
+    done = [one for one, delivery in found.items() if delivery is Delivery.DONE]
+    return found | dict.fromkeys(dead_letter_ids(stream, group, done), Delivery.DEAD)

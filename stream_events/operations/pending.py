@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
+from typing import Any
 
-from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page
+from stream_events.conf import get_settings
+from stream_events.events import entry_time
+from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row
+from stream_events.operations.members import WAITING
+from stream_events.operations.names import raw, readable
+from stream_events.operations.pages import DEFAULT_BUDGET, LAST, STEP, Budget, Page, entry_id_at, fill, place, span
+
+SHORT = 100_000  # entries of a list in which the server itself may look for idle ones
+GRACE = timedelta(seconds=30)  # what a retry may be late
+FATAL = 2**63 - 1  # what XNACK FATAL sets the delivery count to
 
 
 class EntryState(StrEnum):
@@ -42,6 +56,11 @@ class PendingEntry:
     traceback: str = ""
     handlers: tuple[str, ...] = ()  # that failed, where several want the entry
 
+    @property
+    def is_fatal(self) -> bool:
+        """Whether a consumer has said that nobody can handle it (XNACK FATAL, Redis 8.8)."""
+        return self.delivery_count >= FATAL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingFilter:
@@ -74,9 +93,149 @@ def pending_entries(
     With ``requeued``, of the dead letters that were requeued to this group. A group that is not there has an empty
     page. No command takes longer than a page of a thousand rows does.
     """
-    raise NotImplementedError
+    pending = PendingList(stream, group, requeued=requeued)
+    facts = pending.facts()
+    if facts is None:
+        return Page()
+    sight = _Sight(facts, where)
+    found = sight.look(pending, after, size + 1)
+    return fill(found, lambda entry: entry, size, budget, facts.total)
 
 
 def pending_entry(stream: str, group: str, entry_id: str, *, requeued: bool = False) -> PendingEntry | None:
     """One pending entry; None if it is not pending."""
-    raise NotImplementedError
+    where = PendingFilter(since=entry_id, until=entry_id)
+    return next(iter(pending_entries(stream, group, where, size=1, requeued=requeued).rows), None)
+
+
+class _Sight:
+    """Which rows of a pending list ``where`` lets through, and what they are, as ``facts`` say."""
+
+    def __init__(self, facts: Facts, where: PendingFilter) -> None:
+        settings = get_settings()
+        self._facts, self._where = facts, where
+        self._consumer = raw(where.consumer)
+        self._claim_idle = timedelta(seconds=settings.claim_idle)
+        self._handler_timeout = timedelta(seconds=settings.handler_timeout)
+        self._least_idle = (where.min_idle or timedelta(0)) / timedelta(milliseconds=1)
+        known = facts.first_id and facts.deleted_id
+        self._kept_after = max(place(facts.first_id), place(facts.deleted_id)) if known else LAST
+
+    def look(self, pending: PendingList, after: str, size: int) -> Iterator[tuple[str, PendingEntry | None]]:
+        """The ids of all rows after ``after``, each with its entry if it is let through."""
+        rows = self._rows(pending, after, size)
+        step = size
+        while chunk := list(islice(rows, step)):
+            may = [self._may_pass(row) for row in chunk]
+            entries = self._entries(pending, [row for row, passes in zip(chunk, may, strict=True) if passes], size)
+            for row, passes in zip(chunk, may, strict=True):
+                yield row["message_id"].decode(), next(entries) if passes else None
+            step = STEP
+
+    def _rows(self, pending: PendingList, after: str, size: int) -> Iterator[Row]:
+        where, facts = self._where, self._facts
+        first, last = span(where.since, where.until, after=after)
+        if first > last:
+            return iter(())
+        if where.error and facts.errors <= MOST_ERRORS:
+            return pending.rows_with([one for one in pending.failed_ids() if first <= place(one) <= last], size)
+        owners = self._owners()
+        length = facts.total if owners is None else sum(facts.held.get(one, 0) for one in owners)
+        idle = round(self._least_idle) if where.min_idle and length <= SHORT else None
+        return pending.rows(owners, entry_id_at(first), entry_id_at(last), size, idle)
+
+    def _owners(self) -> list[bytes] | None:
+        """Whose entries alone can pass; None if anybody's can."""
+        if self._where.consumer:
+            return [self._consumer]
+        state, held = self._where.state, self._facts.held
+        if state is EntryState.RELEASED:
+            return None if self._facts.total > sum(held.values()) else []
+        if state in (None, EntryState.DELETED):
+            return None
+        return [one for one in held if state in self._possible(one)]
+
+    def _possible(self, owner: bytes) -> Sequence[EntryState]:
+        """The states that entries of ``owner`` can be in while they are in the stream."""
+        lease = self._facts.leases.get(owner)
+        if not owner:
+            return (EntryState.RELEASED,)
+        if owner == WAITING:
+            return (EntryState.WAITING, EntryState.OVERDUE)
+        if lease is None:
+            return (EntryState.PROCESSING, EntryState.OVERDUE, EntryState.ABANDONED)
+        return (EntryState.PROCESSING, EntryState.OVERDUE) if lease > timedelta(0) else (EntryState.ABANDONED,)
+
+    def _may_pass(self, row: Row) -> bool:
+        """Whether the row passes for all that it says itself."""
+        where, state = self._where, self._where.state
+        if where.consumer and row["consumer"] != self._consumer:
+            return False
+        if row["time_since_delivered"] < self._least_idle or row["times_delivered"] < (where.min_deliveries or 0):
+            return False
+        if state is EntryState.DELETED:
+            return place(row["message_id"].decode()) <= self._kept_after
+        if state is None or row["consumer"] == WAITING:
+            return state is None or state in self._possible(WAITING)
+        return state is self._held_state(row)
+
+    def _held_state(self, row: Row) -> EntryState:
+        """The state of an entry that is in the stream and does not wait."""
+        idle = timedelta(milliseconds=row["time_since_delivered"])
+        possible = self._possible(row["consumer"])
+        if len(possible) == 1:
+            return possible[0]
+        if EntryState.ABANDONED in possible and idle >= self._claim_idle:
+            return EntryState.ABANDONED
+        return EntryState.OVERDUE if idle > self._handler_timeout else EntryState.PROCESSING
+
+    def _entries(self, pending: PendingList, rows: Iterable[Row], size: int) -> Iterator[PendingEntry | None]:
+        """The entries of ``rows``, None for those that do not pass after all; looked at only as far as asked for."""
+        rest = iter(rows)
+        while part := list(islice(rest, min(size, STEP))):
+            for row, details in zip(part, pending.details(part), strict=True):
+                entry = self._entry(row, details)
+                yield entry if self._passes(entry) else None
+
+    def _passes(self, entry: PendingEntry) -> bool:
+        where = self._where
+        if where.state and entry.state is not where.state:
+            return False
+        return where.error.casefold() in entry.error.casefold()
+
+    def _entry(self, row: Row, details: Details) -> PendingEntry:
+        entry_id, owner = row["message_id"].decode(), row["consumer"]
+        failure = _failure(details.error)
+        is_waiting = owner == WAITING
+        due = datetime.fromtimestamp(details.due / 1000, tz=UTC) if is_waiting and details.due else None
+        return PendingEntry(
+            entry_id=entry_id,
+            added_at=entry_time(entry_id),
+            state=self._state(row, details, due),
+            owner=readable(owner),
+            consumer="" if is_waiting else readable(owner),
+            due_at=due,
+            idle=timedelta(milliseconds=row["time_since_delivered"]),
+            delivery_count=row["times_delivered"],
+            fields=details.fields,
+            error=str(failure.get("error", "")),
+            traceback=str(failure.get("traceback", "")),
+            handlers=tuple(map(str, failure.get("handlers", ()))),
+        )
+
+    def _state(self, row: Row, details: Details, due: datetime | None) -> EntryState:
+        if details.fields is None:
+            return EntryState.DELETED
+        if row["consumer"] != WAITING:
+            return self._held_state(row)
+        now = datetime.fromtimestamp(self._facts.now / 1000, tz=UTC)
+        return EntryState.OVERDUE if due and now - due > GRACE else EntryState.WAITING
+
+
+def _failure(stored: bytes | None) -> dict[str, Any]:
+    """What is known of the last failure of an entry."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(stored or b"{}")
+        if isinstance(found, dict):
+            return found
+    return {}

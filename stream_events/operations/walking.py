@@ -1,0 +1,33 @@
+"""Entries of a stream, read in steps that no server minds, whatever they weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stream_events.connections import inspecting_client
+from stream_events.operations.pages import STEP, Place, entry_id_at
+
+WEIGHT = 1_000_000  # bytes that one step should answer
+
+Fields = dict[bytes, bytes]
+
+
+def walk(
+    key: bytes, first: Place, last: Place, size: int, *, newest_first: bool = True
+) -> Iterator[tuple[str, tuple[str, Fields]]]:
+    """The entries from ``first`` to ``last``, each as its id and what ``fill`` makes a row of; ``size`` at first."""
+    if first > last:
+        return
+    client = inspecting_client()
+    start, end, step = entry_id_at(first), entry_id_at(last), min(size, STEP)
+    while True:
+        rows: Any = client.xrevrange(key, end, start, step) if newest_first else client.xrange(key, start, end, step)
+        for entry_id, fields in rows:
+            yield entry_id.decode(), (entry_id.decode(), fields)
+        if len(rows) < step:
+            return
+        beyond = f"({rows[-1][0].decode()}"
+        start, end = (start, beyond) if newest_first else (beyond, end)
+        weight = sum(len(name) + len(value) for _, fields in rows for name, value in fields.items())
+        step = max(1, min(STEP, WEIGHT * len(rows) // max(weight, 1)))
