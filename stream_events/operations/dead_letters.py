@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from stream_events.conf import get_settings
@@ -115,19 +116,21 @@ def dead_letters(stream: str, group: str, *, after: str = "", size: int = 100) -
     return [letter_from(one.decode(), fields) for one, fields in rows]
 
 
-def requeue(stream: str, group: str, ids: Iterable[str]) -> list[str]:
+def requeue(stream: str, group: str, ids: Iterable[str], *, by: str = "") -> list[str]:
     """Have dead letters of ``group`` handled again, by that group only and by the handlers they were for.
 
     ``ids`` are those of ``DeadLetter``, not of the entries. Returns those that were moved: one that is not there any
-    more is none of them, so that doing it twice does it once.
+    more is none of them, so that doing it twice does it once. Each keeps when it was requeued, ``by`` whom and after
+    which error, the last 20 times.
     """
     if isinstance(ids, str):
         raise ConfigurationError(f"ids is the string {ids!r}; write [{ids!r}].")
     wanted = [_checked_id(one) for one in ids]
     scripts = Scripts(inspecting_client(), _keys(stream, group))
     moved: list[str] = []
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     for start in range(0, len(wanted), CHUNK):
-        moved += decoded(scripts.run("requeue", [group, *wanted[start : start + CHUNK]]))
+        moved += decoded(scripts.run("requeue", [group, now, by, *wanted[start : start + CHUNK]]))
     return moved
 
 
