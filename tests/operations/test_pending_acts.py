@@ -5,11 +5,9 @@ import threading
 
 import pytest
 
-from stream_events.consuming.scripts import Scripts
 from stream_events.exceptions import ConfigurationError
-from stream_events.operations.plans import Level, Order, Target, Verb, perform, plan
+from stream_events.operations.plans import Level, Order, Target, plan
 from tests.operations.acting import (
-    ANA,
     KEY,
     KEYS,
     REQUEUED,
@@ -202,10 +200,9 @@ class TestEveryVerb:
 
     def test_a_key_that_holds_something_else_is_a_reason(self, server, verb):
         server.set(KEY, "x")
-        assert (
-            plan(order(verb, ["1-1"], **OPTIONS.get(verb, {}))).refusal == "the key holds something else than a stream"
-        )
-        assert reasons(act(verb, ["1-1"]))["1-1"] == "the key holds something else than a stream"
+        text = "the key holds something else than a stream"
+        assert plan(order(verb, ["1-1"], **OPTIONS.get(verb, {}))).refusal == text
+        assert reasons(act(verb, ["1-1"]))["1-1"] == text
 
     def test_two_operators_at_once_do_everything_once(self, server, verb):
         ids = publish(400)
