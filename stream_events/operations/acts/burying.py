@@ -18,6 +18,7 @@ from stream_events.exceptions import ConfigurationError, EventDecodeError
 from stream_events.keys import RETRY_OWNER
 from stream_events.operations.acts.pending_acts import PendingAct
 from stream_events.operations.acts.refusals import DELETED, GONE, refusal, skip_reason
+from stream_events.operations.names import readable
 from stream_events.operations.orders import Target
 from stream_events.operations.progress import Actor
 from stream_events.registry import handlers
@@ -66,7 +67,7 @@ class Burying(PendingAct):
     def _known(self, targets: Sequence[Target]) -> list[Known | None]:
         pipeline = self.client.pipeline(transaction=False)
         for target in targets:
-            pipeline.xpending_range(self.keys.stream, self.order.group, target.id, target.id, 1)
+            pipeline.xpending_range(self.keys.stream, self.group, target.id, target.id, 1)
             pipeline.xrange(self.keys.stream, target.id, target.id)
             pipeline.hget(self.keys.errors, target.id)
             pipeline.hget(self.keys.progress, target.id)
@@ -79,7 +80,7 @@ class Burying(PendingAct):
     def _settling(self, entry_id: str, known: Known, actor: Actor) -> list[Any]:
         letters = self._letters(entry_id, known, actor)
         nobody_wants_it = (0, "", b"", b"")
-        arguments: list[Any] = [self.order.group, known.owner, entry_id, known.delivery_count]
+        arguments: list[Any] = [self.group, known.owner, entry_id, known.delivery_count]
         arguments += [int(self.order.requeued), *nobody_wants_it, len(letters)]
         for letter in letters:
             arguments += [2 * len(letter), *flat(letter)]
@@ -90,7 +91,7 @@ class Burying(PendingAct):
         text = f"Made a dead letter by {actor.name}"
         if last := known.error.get("error"):
             text = f"{last} ({text[0].lower()}{text[1:]})"
-        owner = known.owner.decode(errors="replace")
+        owner = readable(known.owner)
         entry = Entry(entry_id, known.fields, known.delivery_count)
         fields = Letter(OPERATOR, error=text).fields(entry, "" if owner == RETRY_OWNER else owner)
         if trace := known.error.get("traceback"):
@@ -134,7 +135,7 @@ def _changed(target: Target, known: Known | None) -> str:
     """The outcome of the script ``act`` for what has changed since the operator looked."""
     if known is None:
         return GONE
-    owner = known.owner.decode(errors="surrogateescape")
+    owner = readable(known.owner)
     if (target.owner or target.delivery_count) and owner != target.owner:
         return f"owner:{owner}"
     if (target.owner or target.delivery_count) and known.delivery_count != target.delivery_count:

@@ -18,6 +18,7 @@ from stream_events.keys import RETRY_OWNER
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import GONE, refusal, skip_reason
+from stream_events.operations.names import raw, readable
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
 from stream_events.operations.pending import EntryState, PendingFilter, pending_entries
@@ -54,7 +55,7 @@ class PendingAct(Picking):
 
     def look(self) -> Look:
         try:
-            summary: Any = self.client.xpending(self.keys.stream, self.order.group)
+            summary: Any = self.client.xpending(self.keys.stream, self.group)
         except redis.ResponseError as error:
             if not (self.order.requeued and is_group_gone(error)):
                 return Look(order=self.order, summary=self.summary(None), refusal=refusal(error))
@@ -99,18 +100,18 @@ class PendingAct(Picking):
 
     def total(self) -> int | None:
         try:
-            return int(self.client.xpending(self.keys.stream, self.order.group)["pending"])
+            return int(self.client.xpending(self.keys.stream, self.group)["pending"])
         except redis.ResponseError:
             return None
 
     def act(self, targets: Sequence[Target], actor: Actor) -> Mapping[str, str]:
-        consumer = self.order.options.get("consumer", "").encode(errors="surrogateescape")
+        consumer = raw(self.order.options.get("consumer", ""))
         idle = milliseconds(get_settings().claim_idle)
-        arguments: list[Any] = [self.order.group, self.order.verb.value, consumer, int(self.order.requeued), idle]
+        arguments: list[Any] = [self.group, self.order.verb.value, consumer, int(self.order.requeued), idle]
         for target in targets:
             arguments += seen_as(target)
         try:
-            outcomes = [one.decode(errors="replace") for one in self.scripts().run("act", arguments)]
+            outcomes = [readable(one) for one in self.scripts().run("act", arguments)]
         except redis.ResponseError as error:
             if not (self.order.requeued and is_group_gone(error)):
                 raise
@@ -122,7 +123,7 @@ class PendingAct(Picking):
         wanted = list({target.id: target for target in self.order.targets}.values())
         pipeline = self.client.pipeline(transaction=False)
         for target in wanted:
-            pipeline.xpending_range(self.keys.stream, self.order.group, target.id, target.id, 1)
+            pipeline.xpending_range(self.keys.stream, self.group, target.id, target.id, 1)
         found: Any = pipeline.execute(raise_on_error=False)
         running = set(self.running())
         targets, gone, busy = [], [], 0
@@ -130,7 +131,7 @@ class PendingAct(Picking):
             row = rows[0] if isinstance(rows, list) and rows else None
             if row is None:
                 gone.append(target.id)
-            owner = row["consumer"].decode(errors="surrogateescape") if row else ""
+            owner = readable(row["consumer"]) if row else ""
             busy += owner in running
             is_known = target.owner or target.delivery_count
             targets.append(Target(target.id, owner, row["times_delivered"]) if row and not is_known else target)
@@ -163,7 +164,7 @@ class PendingAct(Picking):
         if not wanted:
             return int(summary["pending"])
         if wanted == {"consumer"}:
-            name = self.where["consumer"].encode(errors="surrogateescape")
+            name = raw(self.where["consumer"])
             return next((int(one["pending"]) for one in summary["consumers"] if one["name"] == name), 0)
         return None
 
@@ -229,10 +230,10 @@ class Claiming(PendingAct):
             ) % {"consumer": consumer}
 
     def refusal(self) -> str:
-        name = self.order.options["consumer"].encode(errors="surrogateescape")
+        name = raw(self.order.options["consumer"])
         if self.client.zscore(self.keys.consumers, name) is not None:
             return ""
-        rows: Any = self.client.xinfo_consumers(self.keys.stream, self.order.group)
+        rows: Any = self.client.xinfo_consumers(self.keys.stream, self.group)
         return "" if name in {row["name"] for row in rows} else skip_reason("no consumer")
 
 
@@ -259,7 +260,7 @@ def pending_filter(where: Mapping[str, str]) -> PendingFilter:
 def seen_as(target: Target) -> tuple[Any, Any, Any]:
     """``target`` for a script: without owner and count if only its id is known."""
     is_known = target.owner or target.delivery_count
-    return target.id, target.owner.encode(errors="surrogateescape"), target.delivery_count if is_known else ""
+    return target.id, raw(target.owner), target.delivery_count if is_known else ""
 
 
 def nobody_runs(label: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import redis
@@ -13,8 +14,9 @@ from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
 from stream_events.consuming.scripts import Scripts
 from stream_events.exceptions import ConfigurationError
-from stream_events.keys import GroupKeys, check_group, check_stream, group_keys, requeue_keys, stream_key
+from stream_events.keys import GroupKeys, group_keys, is_derived, requeue_keys, stream_key
 from stream_events.operations.command import command_for
+from stream_events.operations.names import raw, readable
 from stream_events.operations.orders import Level, Order, Plan
 from stream_events.operations.progress import Actor, Limit, Skipped
 
@@ -59,9 +61,11 @@ class Performance(ABC):
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.check()
-        self.prefix = get_settings().key_prefix
+        self.prefix = readable(get_settings().key_prefix.encode())
+        self.stream_key = raw(stream_key(order.stream, self.prefix))
+        self.group = raw(order.group)
         self.client: redis.Redis = inspecting_client()
+        self.check()
 
     @abstractmethod
     def look(self) -> Look:
@@ -101,11 +105,10 @@ class Performance(ABC):
     def check(self) -> None:
         """Raise ``ConfigurationError`` if the order has too much or too little."""
         order, verb = self.order, self.order.verb
-        check_stream(order.stream)
+        if not order.stream or is_derived(self.stream_key, self.prefix):
+            raise ConfigurationError(f"{order.stream!r} is no stream of events; name one.")
         if self.takes_group and not order.group:
             raise ConfigurationError(f"{verb} needs a group: name it after the stream {order.stream!r}.")
-        if order.group:
-            check_group(order.group)
         for option in order.options:
             if option not in self.options:
                 raise ConfigurationError(unknown(option, str(verb), self.options))
@@ -130,17 +133,20 @@ class Performance(ABC):
             raise ConfigurationError(f"The option {option!r} is {value!r}; write {GIVEN!r}, or leave it away.")
         return value == GIVEN
 
-    @property
-    def stream_key(self) -> str:
-        return stream_key(self.order.stream, self.prefix)
+    @cached_property
+    def keys(self) -> Any:
+        """The ``GroupKeys`` of the entries that the order is about, in bytes: others name groups as they like."""
+        return self.keys_of(self.order.group, requeued=self.order.requeued)
 
-    @property
-    def keys(self) -> GroupKeys:
-        """The keys of the entries that the order is about."""
-        make = requeue_keys if self.order.requeued else group_keys
-        return make(self.order.stream, self.order.group, self.prefix)
+    def keys_of(self, group: str, *, requeued: bool = False) -> Any:
+        """As ``keys``, of any group of the stream."""
+        make = requeue_keys if requeued else group_keys
+        keys: dict[str, Any] = asdict(make(self.order.stream, group, self.prefix))
+        for name, value in keys.items():
+            keys[name] = raw(value)
+        return GroupKeys(**keys)
 
-    def scripts(self, keys: GroupKeys | None = None) -> Scripts:
+    def scripts(self, keys: Any = None) -> Scripts:
         return Scripts(self.client, keys or self.keys)
 
     def running(self) -> list[str]:
@@ -149,7 +155,7 @@ class Performance(ABC):
         found: Any = self.client.zrangebyscore(
             self.keys.consumers, f"({seconds * 1000 + microseconds // 1000}", "+inf"
         )
-        return sorted(name.decode(errors="surrogateescape") for name in found)
+        return sorted(map(readable, found))
 
 
 def unknown(option: str, verb: str, known: tuple[str, ...]) -> str:
