@@ -74,6 +74,15 @@ def letters_page(
     return fill(found, _seen_through(where), size, budget, _count(key))
 
 
+def letters_after(
+    stream: str, group: str, where: LetterFilter = EVERY, *, after: str, size: int, budget: Budget = DEFAULT_BUDGET
+) -> Page[DeadLetter]:
+    """As ``letters_page``, oldest first, and newer than the dead letter ``after`` (empty: from the first one)."""
+    key = _key(stream, group)
+    found = walk(key, *span(where.since, where.until, after=after), size + 1, newest_first=False)
+    return fill(found, _seen_through(where), size, budget)
+
+
 def letter(stream: str, group: str, letter_id: str) -> DeadLetter | None:
     """One dead letter; None if it is not there any more."""
     where = _checked_id(letter_id)

@@ -15,7 +15,7 @@ from stream_events.operations.acts.pending_acts import NOTHING, nobody_runs
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import refusal
-from stream_events.operations.dead_letters import LetterFilter, letters_page, requeue
+from stream_events.operations.dead_letters import LetterFilter, letters_after, requeue
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
 from stream_events.operations.progress import Actor
@@ -57,18 +57,10 @@ class LetterAct(Picking):
         raise NotImplementedError
 
     def matching(self, place: str, size: int, seconds: float) -> Batch:
+        budget = Budget(seconds=seconds)
         where = letter_filter(self.where)
-        start = f"({place}" if place else where.since or "-"
-        rows: Any = self.client.xrange(self.keys.dead, start, where.until or "+", size)
-        if not rows:
-            return Batch((), None, 0)
-        first, last = rows[0][0].decode(), rows[-1][0].decode()
-        within = replace(where, since=first, until=last)
-        page = letters_page(
-            self.order.stream, self.order.group, within, size=len(rows), budget=Budget(rows=size, seconds=60)
-        )
-        targets = [Target(letter.id) for letter in reversed(page.rows)]
-        return Batch(targets, last if len(rows) == size else None, len(rows))
+        page = letters_after(self.order.stream, self.order.group, where, after=place, size=size, budget=budget)
+        return Batch([Target(letter.id) for letter in page.rows], page.after, page.scanned)
 
     def total(self) -> int | None:
         return int(self.client.xlen(self.keys.dead))
