@@ -25,6 +25,7 @@ REJECTED = "rejected"
 MAX_DELIVERIES = "max_deliveries"
 CRASHED = "crashed"  # the process ended each time while the handler ran
 TRIMMED = "trimmed"
+OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)

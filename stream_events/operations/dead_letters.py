@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from stream_events.conf import get_settings
@@ -73,6 +74,15 @@ def letters_page(
     return fill(found, _seen_through(where), size, budget, _count(key))
 
 
+def letters_after(
+    stream: str, group: str, where: LetterFilter = EVERY, *, after: str, size: int, budget: Budget = DEFAULT_BUDGET
+) -> Page[DeadLetter]:
+    """As ``letters_page``, oldest first, and newer than the dead letter ``after`` (empty: from the first one)."""
+    key = _key(stream, group)
+    found = walk(key, *span(where.since, where.until, after=after), size + 1, newest_first=False)
+    return fill(found, _seen_through(where), size, budget)
+
+
 def letter(stream: str, group: str, letter_id: str) -> DeadLetter | None:
     """One dead letter; None if it is not there any more."""
     where = _checked_id(letter_id)
@@ -115,19 +125,21 @@ def dead_letters(stream: str, group: str, *, after: str = "", size: int = 100) -
     return [letter_from(one.decode(), fields) for one, fields in rows]
 
 
-def requeue(stream: str, group: str, ids: Iterable[str]) -> list[str]:
+def requeue(stream: str, group: str, ids: Iterable[str], *, by: str = "") -> list[str]:
     """Have dead letters of ``group`` handled again, by that group only and by the handlers they were for.
 
     ``ids`` are those of ``DeadLetter``, not of the entries. Returns those that were moved: one that is not there any
-    more is none of them, so that doing it twice does it once.
+    more is none of them, so that doing it twice does it once. Each keeps when it was requeued, ``by`` whom and after
+    which error, the last 20 times.
     """
     if isinstance(ids, str):
         raise ConfigurationError(f"ids is the string {ids!r}; write [{ids!r}].")
     wanted = [_checked_id(one) for one in ids]
     scripts = Scripts(inspecting_client(), _keys(stream, group))
     moved: list[str] = []
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     for start in range(0, len(wanted), CHUNK):
-        moved += decoded(scripts.run("requeue", [group, *wanted[start : start + CHUNK]]))
+        moved += decoded(scripts.run("requeue", [group, now, by, *wanted[start : start + CHUNK]]))
     return moved
 
 

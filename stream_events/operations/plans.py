@@ -6,147 +6,41 @@ slices, and looks again at every entry: what somebody else has changed meanwhile
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
-from typing import NamedTuple
+import uuid
+from dataclasses import replace
 
+from stream_events.exceptions import ConfigurationError
+from stream_events.operations import audit
+from stream_events.operations.acts.burying import Burying
+from stream_events.operations.acts.letter_acts import Discarding, Requeueing
+from stream_events.operations.acts.pending_acts import Acknowledging, Claiming, Retrying
+from stream_events.operations.acts.performance import Performance
+from stream_events.operations.orders import Level, Order, Plan, Target, Verb
+from stream_events.operations.progress import DEFAULT_LIMIT, MOST_REASONS, Actor, Limit, Progress, Skipped
 
-class Verb(StrEnum):
-    """What can be ordered. The values are the verbs of ``manage.py streams``."""
+__all__ = [
+    "DEFAULT_LIMIT",
+    "Actor",
+    "Level",
+    "Limit",
+    "Order",
+    "Plan",
+    "Progress",
+    "Skipped",
+    "Target",
+    "Verb",
+    "perform",
+    "plan",
+]
 
-    ACK = "ack"
-    CLAIM = "claim"  # options: consumer
-    RETRY = "retry"
-    DEAD = "dead"  # make dead letters of pending entries
-    REQUEUE = "requeue"  # have dead letters handled again, by their group only
-    DISCARD = "discard"  # delete dead letters
-    REPLAY = "replay"  # append entries (or dead letters, with a group) again: every group sees them
-    RESET = "reset"  # options: to (“0”, “$”, an entry id, or an ISO time); force
-    TRIM = "trim"  # options: maxlen, or before (an entry id, or an ISO time)
-    DELETE_CONSUMER = "delete-consumer"  # options: consumer; move: what it holds is handed back first
-    DELETE_GROUP = "delete-group"  # options: dead_letters: these as well
-    DELETE_STREAM = "delete-stream"
-    PUBLISH = "publish"  # options: payload (JSON)
-
-
-class Level(IntEnum):
-    """What has to be given before a plan is performed."""
-
-    PLAIN = 1  # nothing but the order
-    CONFIRM = 2  # a yes to the plan
-    TYPE_NAME = 3  # and the name of what it is about
-
-
-class Target(NamedTuple):
-    """One entry, or dead letter, as the operator saw it."""
-
-    id: str
-    owner: str = ""
-    delivery_count: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """``targets`` are what was picked; without them, ``where`` says which: all that match, up to the boundary that
-    ``plan`` freezes in ``where["until"]``.
-
-    ``where`` has the fields of ``PendingFilter`` or ``LetterFilter`` as text (idle in seconds). ``requeued``: targets
-    are entries that were requeued to the group, not those of the stream.
-    """
-
-    verb: Verb
-    stream: str
-    group: str = ""
-    targets: tuple[Target, ...] = ()
-    where: Mapping[str, str] | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-    requeued: bool = False
-
-    @classmethod
-    def load(cls, text: str) -> Order:
-        """The order in ``text``, which ``dump`` wrote; raises ``ConfigurationError`` for anything else."""
-        raise NotImplementedError
-
-    def dump(self) -> str:
-        """The order as JSON; who sends it to a browser signs it."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What performing ``order`` would do now."""
-
-    order: Order  # with its boundary frozen
-    summary: str  # “Acknowledge 3 entries of orders/billing.”
-    consequence: str  # “Their handlers will never run for them.”
-    count: int | None  # None: only performing it tells, as for a filter that no index serves
-    level: Level
-    name: str  # what to type at level 3
-    permission: str  # “stream_events.ack_pendingentry”
-    command: str  # the same on the command line
-    warnings: tuple[str, ...] = ()
-    changes: tuple[tuple[str, str, str], ...] = ()  # what, before, after
-    refusal: str = ""  # why it cannot be done; then it is not
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
-    """One target that was left alone, and why."""
-
-    id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who orders: ``name`` is a user's, or that of the system's user and host on the command line."""
-
-    name: str
-    via: str  # “admin” or “command line”
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """How much one slice does at most."""
-
-    rows: int = 2000
-    seconds: float = 3.0
-
-
-DEFAULT_LIMIT = Limit()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a performance has come: all slices together. ``place`` is where to go on, None when it is complete."""
-
-    order: Order
-    batch: str = ""  # names the slices that belong together, in the audit
-    place: str | None = ""
-    done: int = 0
-    skipped: int = 0
-    scanned: int = 0
-    total: int | None = None  # of ``scanned``
-    reasons: tuple[Skipped, ...] = ()  # the first of those that were skipped
-    lines: tuple[str, ...] = ()  # what else there is to say, such as the id of what was published
-
-    @property
-    def is_complete(self) -> bool:
-        return self.place is None
-
-    @classmethod
-    def load(cls, text: str) -> Progress:
-        """As ``Order.load``."""
-        raise NotImplementedError
-
-    def dump(self) -> str:
-        """As ``Order.dump``: what a later ``perform`` needs to go on, in another process too."""
-        raise NotImplementedError
-
-    def report(self) -> str:
-        """“18 acknowledged · 2 skipped”."""
-        raise NotImplementedError
+_PERFORMANCES: dict[Verb, type[Performance]] = {
+    Verb.ACK: Acknowledging,
+    Verb.CLAIM: Claiming,
+    Verb.RETRY: Retrying,
+    Verb.DEAD: Burying,
+    Verb.REQUEUE: Requeueing,
+    Verb.DISCARD: Discarding,
+}
 
 
 def plan(order: Order) -> Plan:
@@ -154,7 +48,7 @@ def plan(order: Order) -> Plan:
 
     Raises ``ConfigurationError`` when the order makes no sense, such as a group that is missing in it.
     """
-    raise NotImplementedError
+    return _performance(order).plan()
 
 
 def perform(progress: Progress, actor: Actor, limit: Limit = DEFAULT_LIMIT) -> Progress:
@@ -162,4 +56,30 @@ def perform(progress: Progress, actor: Actor, limit: Limit = DEFAULT_LIMIT) -> P
 
     Every entry is looked at again. Doing a slice twice, because its reply was lost, does it once.
     """
-    raise NotImplementedError
+    if progress.place is None:
+        return progress
+    performance = _performance(progress.order)
+    batch = progress.batch or uuid.uuid4().hex[:12]
+    done = performance.slice(progress.place, actor, limit)
+    after = replace(
+        progress,
+        batch=batch,
+        place=done.place,
+        done=progress.done + done.done,
+        skipped=progress.skipped + len(done.skipped),
+        scanned=progress.scanned + done.scanned,
+        total=progress.total if done.total is None else done.total,
+        reasons=(*progress.reasons, *done.skipped)[:MOST_REASONS],
+        lines=(*progress.lines, *done.lines),
+    )
+    if done.done or done.has_changed:
+        audit.record(after, actor, done=done.done, skipped=len(done.skipped))
+    return after
+
+
+def _performance(order: Order) -> Performance:
+    try:
+        return _PERFORMANCES[Verb(order.verb)](order)
+    except ValueError:
+        verbs = ", ".join(verb.value for verb in Verb)
+        raise ConfigurationError(f"There is no verb {order.verb!r}; write one of {verbs}.") from None

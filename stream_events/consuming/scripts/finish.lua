@@ -1,4 +1,4 @@
--- KEYS: stream, retry, progress. ARGV: group, delete, then ids.
+-- KEYS: stream, retry, progress, errors. ARGV: group, delete, then ids.
 -- Acknowledges entries and forgets what is known of them beside the pending list.
 for at = 3, #ARGV do
     local acknowledged = redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[at])
@@ -7,6 +7,7 @@ for at = 3, #ARGV do
     end
     redis.call('ZREM', KEYS[2], ARGV[at])
     redis.call('HDEL', KEYS[3], ARGV[at])
+    redis.call('HDEL', KEYS[4], ARGV[at])
     if ARGV[2] == '1' then
         delete(KEYS[1], ARGV[at])
     end

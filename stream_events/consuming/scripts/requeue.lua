@@ -1,10 +1,25 @@
--- KEYS: dead, requeue. ARGV: group, then ids of dead letters.
--- Moves dead letters to the entries for this group only. Returns the ids that were moved.
+-- KEYS: dead, requeue. ARGV: group, when (ISO), by whom, then ids of dead letters.
+-- Moves dead letters to the entries for this group only, with the history of that. Returns the ids that were moved.
+local function last_line(text)
+    text = string.match(text or '', '([^\n]*)%s*$')
+    return #text <= 500 and text or (string.gsub(string.sub(text, 1, 500), '[\192-\255][\128-\191]*$', ''))
+end
+local function history(before, error)
+    local known, list = pcall(cjson.decode, before or '[]')
+    if not known or type(list) ~= 'table' then
+        list = {}
+    end
+    list[#list + 1] = {at = ARGV[2], by = ARGV[3], error = last_line(error)}
+    while #list > 20 do
+        table.remove(list, 1)
+    end
+    return cjson.encode(list)
+end
 local moved = {}
-for at = 2, #ARGV do
+for at = 4, #ARGV do
     local letter = redis.call('XRANGE', KEYS[1], ARGV[at], ARGV[at])[1]
     if letter then
-        local values = {}
+        local values, error, before = {}, nil, nil
         local fields = letter[2]
         for index = 1, #fields, 2 do
             local name, value = fields[index], fields[index + 1]
@@ -14,11 +29,17 @@ for at = 2, #ARGV do
             elseif name == 'dead_handler' then
                 values[#values + 1] = 'requeued_handler'
                 values[#values + 1] = value
+            elseif name == 'dead_error' then
+                error = value
+            elseif name == 'requeued_history' then
+                before = value
             elseif name == 'dead_fields' or not string.find(name, '^dead_') and not string.find(name, '^requeued_') then
                 values[#values + 1] = name
                 values[#values + 1] = value
             end
         end
+        values[#values + 1] = 'requeued_history'
+        values[#values + 1] = history(before, error)
         local added = redis.pcall('XADD', KEYS[2], '*', unpack(values))
         if added.err then
             return added

@@ -1,0 +1,267 @@
+"""Acknowledging, claiming and retrying entries that are pending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import redis
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+
+from stream_events.conf import get_settings
+from stream_events.consuming.replies import follows, is_group_gone, milliseconds
+from stream_events.exceptions import ConfigurationError
+from stream_events.keys import RETRY_OWNER
+from stream_events.operations.acts.performance import Look
+from stream_events.operations.acts.picking import Batch, Picking
+from stream_events.operations.acts.refusals import GONE, refusal, skip_reason
+from stream_events.operations.names import raw, readable
+from stream_events.operations.orders import Level, Order, Target
+from stream_events.operations.pages import Budget
+from stream_events.operations.pending import EntryState, PendingFilter, pending_entries
+from stream_events.operations.progress import Actor
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
+NOTHING = "0-0"  # comes before every entry
+
+
+class Seen(NamedTuple):
+    """What a plan found of its targets: those that are pending, as they are, and the ids of others."""
+
+    targets: tuple[Target, ...]
+    gone: list[str]
+    busy: int  # in the hands of consumers that run
+
+
+class PendingAct(Picking):
+    """A verb of pending entries that the script ``act`` knows."""
+
+    level = Level.CONFIRM
+    busy: ClassVar[StrPromise] = ngettext_lazy(
+        "%(count)d of them may be handled right now: its handler runs to its end all the same.",
+        "%(count)d of them may be handled right now: their handlers run to their ends all the same.",
+        "count",
+    )
+    fields = ("consumer", "state", "min_idle", "min_deliveries", "error", "since", "until")
+
+    def check(self) -> None:
+        super().check()
+        pending_filter(self.where)
+
+    def look(self) -> Look:
+        try:
+            summary: Any = self.client.xpending(self.keys.stream, self.group)
+        except redis.ResponseError as error:
+            if not (self.order.requeued and is_group_gone(error)):
+                return Look(order=self.order, summary=self.summary(None), refusal=refusal(error))
+            summary = {"pending": 0, "max": None, "consumers": []}
+        warnings = list(self.warnings())
+        count: int | None
+        if self.order.where is not None:
+            order = self._frozen(summary)
+            count = self._count(order, summary)
+        else:
+            seen = self._see()
+            order, count = replace(self.order, targets=seen.targets), len(seen.targets)
+            warnings += self._warnings_of(seen)
+        return Look(
+            order=order,
+            summary=self.summary(count),
+            consequence=str(self.consequence),
+            count=count,
+            warnings=warnings,
+            refusal=self.refusal(),
+        )
+
+    def warnings(self) -> Iterable[str]:
+        """What there is to say before it is done."""
+        return ()
+
+    def refusal(self) -> str:
+        return ""
+
+    def matching(self, place: str, size: int, seconds: float) -> Batch:
+        page = pending_entries(
+            self.order.stream,
+            self.order.group,
+            pending_filter(self.where),
+            after=place,
+            size=size,
+            budget=Budget(seconds=seconds),
+            requeued=self.order.requeued,
+        )
+        targets = [Target(row.entry_id, row.owner, row.delivery_count) for row in page.rows]
+        return Batch(targets, page.after, max(page.scanned, len(targets)))
+
+    def total(self) -> int | None:
+        try:
+            return int(self.client.xpending(self.keys.stream, self.group)["pending"])
+        except redis.ResponseError:
+            return None
+
+    def act(self, targets: Sequence[Target], actor: Actor) -> Mapping[str, str]:
+        consumer = raw(self.order.options.get("consumer", ""))
+        idle = milliseconds(get_settings().claim_idle)
+        arguments: list[Any] = [self.group, self.order.verb.value, consumer, int(self.order.requeued), idle]
+        for target in targets:
+            arguments += seen_as(target)
+        try:
+            outcomes = [readable(one) for one in self.scripts().run("act", arguments)]
+        except redis.ResponseError as error:
+            if not (self.order.requeued and is_group_gone(error)):
+                raise
+            outcomes = [GONE] * len(targets)  # the stream goes with the last of its entries
+        return {target.id: outcome and skip_reason(outcome) for target, outcome in zip(targets, outcomes, strict=True)}
+
+    def _see(self) -> Seen:
+        """The targets, with owner and count where only their ids are known."""
+        wanted = list({target.id: target for target in self.order.targets}.values())
+        pipeline = self.client.pipeline(transaction=False)
+        for target in wanted:
+            pipeline.xpending_range(self.keys.stream, self.group, target.id, target.id, 1)
+        found: Any = pipeline.execute(raise_on_error=False)
+        running = set(self.running())
+        targets, gone, busy = [], [], 0
+        for target, rows in zip(wanted, found, strict=True):
+            row = rows[0] if isinstance(rows, list) and rows else None
+            if row is None:
+                gone.append(target.id)
+            owner = readable(row["consumer"]) if row else ""
+            busy += owner in running
+            is_known = target.owner or target.delivery_count
+            targets.append(Target(target.id, owner, row["times_delivered"]) if row and not is_known else target)
+        return Seen(tuple(targets), gone, busy)
+
+    def _warnings_of(self, seen: Seen) -> list[str]:
+        warnings = []
+        if seen.gone:
+            text = ngettext(
+                "%(count)d of them is acknowledged already.",
+                "%(count)d of them are acknowledged already.",
+                len(seen.gone),
+            )
+            warnings.append(text % {"count": len(seen.gone)})
+        if seen.busy:
+            warnings.append(str(self.busy % {"count": seen.busy}))
+        return warnings
+
+    def _frozen(self, summary: Any) -> Order:
+        last = summary["max"].decode() if summary["max"] else NOTHING
+        until = self.where.get("until") or last
+        return replace(self.order, where={**self.where, "until": last if follows(until, last) else until})
+
+    def _count(self, order: Order, summary: Any) -> int | None:
+        """How many entries match, where Redis keeps that number."""
+        wanted = {name for name, value in self.where.items() if value} - {"until"}
+        last = summary["max"].decode() if summary["max"] else NOTHING
+        if order.where and order.where["until"] != last:
+            return None
+        if not wanted:
+            return int(summary["pending"])
+        if wanted == {"consumer"}:
+            name = raw(self.where["consumer"])
+            return next((int(one["pending"]) for one in summary["consumers"] if one["name"] == name), 0)
+        return None
+
+
+class Acknowledging(PendingAct):
+    permission = "ack_pendingentry"
+    every = gettext_lazy("Acknowledge all entries of %(label)s that match.")
+    some = ngettext_lazy(
+        "Acknowledge %(count)d entry of %(label)s.", "Acknowledge %(count)d entries of %(label)s.", "count"
+    )
+    consequence = gettext_lazy("They count as done: no handler will run for them any more.")
+
+
+class Retrying(PendingAct):
+    permission = "retry_pendingentry"
+    every = gettext_lazy("Have all entries of %(label)s that match handled now.")
+    some = ngettext_lazy(
+        "Have %(count)d entry of %(label)s handled now.", "Have %(count)d entries of %(label)s handled now.", "count"
+    )
+    consequence = gettext_lazy(
+        "They are due at once, whatever they waited for. How often they were delivered stays as it is. Where several"
+        " handlers want an entry, the first one that is due is called."
+    )
+    busy = ngettext_lazy(
+        "%(count)d of them may be handled right now. It is left alone, because it would run twice.",
+        "%(count)d of them may be handled right now. They are left alone, because they would run twice.",
+        "count",
+    )
+
+    def warnings(self) -> Iterable[str]:
+        return [] if self.running() else [nobody_runs(self.label)]
+
+
+class Claiming(PendingAct):
+    permission = "claim_pendingentry"
+    options = ("consumer",)
+    every = gettext_lazy("Give all entries of %(label)s that match to %(consumer)s.")
+    some = ngettext_lazy(
+        "Give %(count)d entry of %(label)s to %(consumer)s.",
+        "Give %(count)d entries of %(label)s to %(consumer)s.",
+        "count",
+    )
+    consequence = gettext_lazy(
+        "A consumer of this package takes them up within half a lease; another program has to look for them."
+    )
+    busy = ngettext_lazy(
+        "%(count)d of them may be handled right now: it may run twice.",
+        "%(count)d of them may be handled right now: they may run twice.",
+        "count",
+    )
+
+    def check(self) -> None:
+        super().check()
+        if self.required("consumer") == RETRY_OWNER:
+            raise ConfigurationError(f"{RETRY_OWNER} is no consumer; use retry.")
+
+    def warnings(self) -> Iterable[str]:
+        consumer = self.order.options["consumer"]
+        if consumer not in self.running() and not self.refusal():
+            yield _(
+                "%(consumer)s does not run, as far as its lease tells. If it is of this package, others take the"
+                " entries from it."
+            ) % {"consumer": consumer}
+
+    def refusal(self) -> str:
+        name = raw(self.order.options["consumer"])
+        if self.client.zscore(self.keys.consumers, name) is not None:
+            return ""
+        rows: Any = self.client.xinfo_consumers(self.keys.stream, self.group)
+        return "" if name in {row["name"] for row in rows} else skip_reason("no consumer")
+
+
+def pending_filter(where: Mapping[str, str]) -> PendingFilter:
+    """The filter in ``where``; raises ``ConfigurationError`` for values that cannot be."""
+    try:
+        return PendingFilter(
+            consumer=where.get("consumer", ""),
+            state=EntryState(where["state"]) if where.get("state") else None,
+            min_idle=timedelta(seconds=float(where["min_idle"])) if where.get("min_idle") else None,
+            min_deliveries=int(where["min_deliveries"]) if where.get("min_deliveries") else None,
+            error=where.get("error", ""),
+            since=where.get("since", ""),
+            until=where.get("until", ""),
+        )
+    except (ValueError, OverflowError) as error:
+        states = ", ".join(EntryState)
+        raise ConfigurationError(
+            f"The filter cannot be used: {error}. A state is one of {states}; min_idle is a number of seconds, and"
+            " min_deliveries a number."
+        ) from error
+
+
+def seen_as(target: Target) -> tuple[Any, Any, Any]:
+    """``target`` for a script: without owner and count if only its id is known."""
+    is_known = target.owner or target.delivery_count
+    return target.id, raw(target.owner), target.delivery_count if is_known else ""
+
+
+def nobody_runs(label: str) -> str:
+    return _("No consumer of %(label)s runs: nothing is handled until one does.") % {"label": label}

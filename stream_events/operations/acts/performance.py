@@ -1,0 +1,166 @@
+"""What every verb does with its order: check it, plan it, and perform it slice by slice."""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import redis
+
+from stream_events.conf import get_settings
+from stream_events.connections import inspecting_client
+from stream_events.consuming.scripts import Scripts
+from stream_events.exceptions import ConfigurationError
+from stream_events.keys import GroupKeys, group_keys, is_derived, requeue_keys, stream_key
+from stream_events.operations.command import command_for
+from stream_events.operations.names import raw, readable
+from stream_events.operations.orders import Level, Order, Plan
+from stream_events.operations.progress import Actor, Limit, Skipped
+
+GIVEN = "yes"  # the value of an option that is a switch
+
+
+@dataclass(slots=True, kw_only=True)
+class Slice:
+    """What one slice did; ``place`` is where the next one begins."""
+
+    place: str | None
+    done: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    scanned: int = 0
+    total: int | None = None
+    lines: list[str] = field(default_factory=list)
+    has_changed: bool = False  # something, although nothing counts as done yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a plan has seen, beside what its verb says always."""
+
+    order: Order
+    summary: str
+    consequence: str = ""
+    count: int | None = None
+    level: Level | None = None
+    warnings: list[str] = field(default_factory=list)
+    changes: tuple[tuple[str, str, str], ...] = ()
+    refusal: str = ""
+
+
+class Performance(ABC):
+    """Plans and performs ``order``; raises ``ConfigurationError`` for one that makes no sense."""
+
+    permission: ClassVar[str]
+    level: ClassVar[Level] = Level.TYPE_NAME
+    options: ClassVar[tuple[str, ...]] = ()
+    takes_group: ClassVar[bool] = True
+    takes_targets: ClassVar[bool] = False
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.prefix = readable(get_settings().key_prefix.encode())
+        self.stream_key = raw(stream_key(order.stream, self.prefix))
+        self.group = raw(order.group)
+        self.client: redis.Redis = inspecting_client()
+        self.check()
+
+    @abstractmethod
+    def look(self) -> Look:
+        """What the order would do; changes nothing."""
+
+    @abstractmethod
+    def slice(self, place: str, actor: Actor, limit: Limit) -> Slice:
+        """Do what follows ``place``, up to the limit."""
+
+    @property
+    def name(self) -> str:
+        """What is to be typed where that is asked for."""
+        return self.order.group if self.takes_group else self.order.stream
+
+    @property
+    def label(self) -> str:
+        """The group or the stream, for people."""
+        return f"{self.order.stream}/{self.order.group}" if self.takes_group else self.order.stream
+
+    def plan(self) -> Plan:
+        """The whole plan."""
+        look = self.look()
+        return Plan(
+            order=look.order,
+            summary=look.summary,
+            consequence=look.consequence,
+            count=look.count,
+            level=look.level or self.level,
+            name=self.name,
+            permission=f"stream_events.{self.permission}",
+            command=command_for(look.order),
+            warnings=tuple(look.warnings),
+            changes=look.changes,
+            refusal=look.refusal,
+        )
+
+    def check(self) -> None:
+        """Raise ``ConfigurationError`` if the order has too much or too little."""
+        order, verb = self.order, self.order.verb
+        if not order.stream or is_derived(self.stream_key, self.prefix):
+            raise ConfigurationError(f"{order.stream!r} is no stream of events; name one.")
+        if self.takes_group and not order.group:
+            raise ConfigurationError(f"{verb} needs a group: name it after the stream {order.stream!r}.")
+        for option in order.options:
+            if option not in self.options:
+                raise ConfigurationError(unknown(option, str(verb), self.options))
+        if not self.takes_targets and (order.targets or order.where is not None):
+            raise ConfigurationError(f"{verb} takes no entries; leave ids and filters away.")
+        if self.takes_targets and order.targets and order.where is not None:
+            raise ConfigurationError(f"{verb} takes ids or a filter, not both.")
+        if self.takes_targets and not order.targets and order.where is None:
+            raise ConfigurationError(f"{verb} needs the ids of entries, or a filter; an empty filter means all.")
+
+    def required(self, option: str) -> str:
+        """The value of an option that has to be there."""
+        value = self.order.options.get(option, "")
+        if not value:
+            raise ConfigurationError(f"{self.order.verb} needs the option {option!r}.")
+        return value
+
+    def is_given(self, option: str) -> bool:
+        """Whether the switch ``option`` is on; raises ``ConfigurationError`` for a value that is neither."""
+        value = self.order.options.get(option, "")
+        if value not in ("", "no", GIVEN):
+            raise ConfigurationError(f"The option {option!r} is {value!r}; write {GIVEN!r}, or leave it away.")
+        return value == GIVEN
+
+    @cached_property
+    def keys(self) -> Any:
+        """The ``GroupKeys`` of the entries that the order is about, in bytes: others name groups as they like."""
+        return self.keys_of(self.order.group, requeued=self.order.requeued)
+
+    def keys_of(self, group: str, *, requeued: bool = False) -> Any:
+        """As ``keys``, of any group of the stream."""
+        make = requeue_keys if requeued else group_keys
+        keys: dict[str, Any] = asdict(make(self.order.stream, group, self.prefix))
+        for name, value in keys.items():
+            keys[name] = raw(value)
+        return GroupKeys(**keys)
+
+    def scripts(self, keys: Any = None) -> Scripts:
+        return Scripts(self.client, keys or self.keys)
+
+    def running(self) -> list[str]:
+        """The names of consumers of the group whose lease is alive."""
+        seconds, microseconds = self.client.time()
+        found: Any = self.client.zrangebyscore(
+            self.keys.consumers, f"({seconds * 1000 + microseconds // 1000}", "+inf"
+        )
+        return sorted(map(readable, found))
+
+
+def unknown(option: str, verb: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(option, known, 1)
+    if not known:
+        return f"{verb} has no options, got {option!r}."
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{verb} has no option {option!r}. {hint}It has: {', '.join(known)}."
