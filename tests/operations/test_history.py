@@ -21,7 +21,8 @@ KEY = "t:orders"
 
 
 @pytest.fixture(autouse=True)
-def _registered(registry, server, monkeypatch):
+def _registered(registry, server, settings, monkeypatch):
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
     registry.register(lambda event: None, stream="orders", group="billing", name="billing")
     monkeypatch.setattr(history, "_asked", None)
 
