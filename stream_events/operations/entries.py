@@ -89,7 +89,7 @@ def stream_entries(
 def stream_entry(stream: str, entry_id: str) -> StreamEntry | None:
     """One entry; None if it is not there (any more)."""
     (first, last), key = span(entry_id, entry_id), _key(stream)
-    return next((_entry(row) for _, row in walk(key, first, last, 1)), None)
+    return next((_entry(row) for _, row in walk(key, first, last, 1, newest_first=False)), None)
 
 
 def entry_statuses(stream: str, entry_id: str) -> list[GroupStatus]:
@@ -134,9 +134,10 @@ def _with(text: str) -> Callable[[tuple[str, Fields]], StreamEntry | None]:
     needles = {text.encode().lower(), json.dumps(text)[1:-1].encode().lower()}
 
     def make(row: tuple[str, Fields]) -> StreamEntry | None:
-        parts = [part.lower() for pair in row[1].items() for part in pair] if text else []
-        if text and not any(needle in part for needle in needles for part in parts):
-            return None
+        if text:
+            whole = b"\n".join(part for pair in row[1].items() for part in pair).lower()
+            if not any(needle in whole for needle in needles):
+                return None
         return _entry(row)
 
     return make

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
-from itertools import islice
 from typing import Any, NamedTuple
 
 import redis
@@ -90,20 +91,21 @@ class PendingList:
             return self._rows_of(None, start, end, size, idle)
         return heapq.merge(*(self._rows_of(one, start, end, size, idle) for one in owners), key=_place)
 
-    def rows_with(self, ids: Sequence[str], size: int) -> Iterator[Row]:
-        """The rows of ``ids``, those that are pending."""
-        rest, step = iter(ids), size
-        while wanted := list(islice(rest, step)):
-            pipeline = self._client.pipeline(transaction=False)
-            for one in wanted:
-                pipeline.xpending_range(self._key, self._group, one, one, 1)
-            yield from (row for rows in pipeline.execute() for row in rows)
-            step = STEP
-
-    def failed_ids(self) -> list[str]:
-        """The ids of entries of which the last failure is known, in their order."""
+    def failed_rows(self, text: str, first: Place, last: Place) -> Iterator[Row]:
+        """The rows from ``first`` to ``last`` of which the last failure says ``text`` somewhere, whatever its case."""
         keys: Any = self._client.hkeys(raw(self._keys.errors))
-        return sorted((one.decode() for one in keys), key=place)
+        ids = sorted(
+            (one for one in keys if first <= place(one.decode()) <= last), key=lambda one: place(one.decode())
+        )
+        wanted = text.casefold()
+        for start in range(0, len(ids), STEP):
+            chunk = ids[start : start + STEP]
+            stored: Any = self._client.hmget(raw(self._keys.errors), chunk)
+            pipeline = self._client.pipeline(transaction=False)
+            for entry_id, one in zip(chunk, stored, strict=True):
+                if wanted in str(failure(one).get("error", "")).casefold():
+                    pipeline.xpending_range(self._key, self._group, entry_id, entry_id, 1)
+            yield from (row for rows in pipeline.execute() for row in rows)
 
     def details(self, rows: Sequence[Row]) -> list[Details]:
         """Of each of ``rows``."""
@@ -129,8 +131,18 @@ class PendingList:
             start, step = f"({rows[-1]['message_id'].decode()}", STEP
 
 
+def failure(stored: bytes | None) -> dict[str, Any]:
+    """What is stored of the last failure of an entry."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(stored or b"{}")
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
 def _place(row: Row) -> Place:
-    return place(row["message_id"].decode())
+    milliseconds, _, sequence = row["message_id"].partition(b"-")
+    return int(milliseconds), int(sequence)
 
 
 def _is_absent(error: redis.ResponseError) -> bool:

@@ -17,15 +17,17 @@ def walk(
     key: bytes, first: Place, last: Place, size: int, *, newest_first: bool = True
 ) -> Iterator[tuple[str, tuple[str, Fields]]]:
     """The entries from ``first`` to ``last``, each as its id and what ``fill`` makes a row of; ``size`` at first."""
-    if first > last:
-        return
     client = inspecting_client()
     start, end, step = entry_id_at(first), entry_id_at(last), min(size, STEP)
+    # From an end that lies before the first entry, XREVRANGE would go through all of the stream.
+    oldest: Any = client.xrange(key, start, end, 1) if first <= last else []
+    if not oldest:
+        return
     while True:
         rows: Any = client.xrevrange(key, end, start, step) if newest_first else client.xrange(key, start, end, step)
         for entry_id, fields in rows:
             yield entry_id.decode(), (entry_id.decode(), fields)
-        if len(rows) < step:
+        if len(rows) < step or rows[-1][0] == oldest[0][0]:
             return
         beyond = f"({rows[-1][0].decode()}"
         start, end = (start, beyond) if newest_first else (beyond, end)
