@@ -20,8 +20,8 @@ from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, check_group, check_stream, group_keys
 from stream_events.operations.letters import DeadLetter, Requeue, entry_fields, error_class, letter_from
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import DEFAULT_BUDGET, LAST, Budget, Page, Spending, fill, place, span
-from stream_events.operations.walking import Fields, walk
+from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill, span
+from stream_events.operations.walking import NEARBY, Fields, walk, written_for
 
 __all__ = [
     "EVERY",
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 CHUNK = 100  # dead letters in one command
-NEARBY = Budget(rows=1000, seconds=0.1)
 
 _ID = re.compile(r"\d+-\d+")
 
@@ -98,24 +97,11 @@ def error_classes(stream: str, group: str, budget: Budget = DEFAULT_BUDGET) -> t
 
 
 def dead_letter_ids(stream: str, group: str, entry_ids: Iterable[str], budget: Budget = NEARBY) -> dict[str, str]:
-    """The dead letters of those of ``entry_ids`` that have one, by the entry's id.
+    """The dead letters of those of ``entry_ids`` that have one, by the entry's id, as far as ``budget`` goes.
 
     They are looked for among those that were written soon after the first of ``entry_ids`` was added.
     """
-    wanted = set(entry_ids)
-    found: dict[str, str] = {}
-    if not wanted:
-        return found
-    spending = Spending(budget)
-    first = min(map(place, wanted))[0], 0
-    for letter_id, (_, stored) in walk(_key(stream, group), first, LAST, CHUNK, newest_first=False):
-        if len(found) == len(wanted) or spending.is_over():
-            break
-        spending.rows += 1
-        entry_id = stored.get(b"dead_entry_id", b"").decode("utf-8", "replace")
-        if entry_id in wanted:
-            found[entry_id] = letter_id
-    return found
+    return written_for(_key(stream, group), b"dead_entry_id", entry_ids, budget)
 
 
 def dead_letters(stream: str, group: str, *, after: str = "", size: int = 100) -> list[DeadLetter]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stream_events.connections import inspecting_client
-from stream_events.operations.pages import STEP, Place, entry_id_at
+from stream_events.operations.pages import LAST, STEP, Budget, Place, Spending, entry_id_at, place
 
 WEIGHT = 1_000_000  # bytes that one step should answer
+NEARBY = Budget(rows=1000, seconds=0.1)
 
 Fields = dict[bytes, bytes]
 
@@ -33,3 +34,24 @@ def walk(
         start, end = (start, beyond) if newest_first else (beyond, end)
         weight = sum(len(name) + len(value) for _, fields in rows for name, value in fields.items())
         step = max(1, min(STEP, WEIGHT * len(rows) // max(weight, 1)))
+
+
+def written_for(key: bytes, field: bytes, entry_ids: Iterable[str], budget: Budget = NEARBY) -> dict[str, str]:
+    """The entries of the stream ``key`` whose ``field`` names one of ``entry_ids``: their ids, by it.
+
+    They are looked for among those that were written soon after the first of ``entry_ids`` was added.
+    """
+    wanted = set(entry_ids)
+    found: dict[str, str] = {}
+    if not wanted:
+        return found
+    spending = Spending(budget)
+    first = min(map(place, wanted))[0], 0
+    for written_id, (_, fields) in walk(key, first, LAST, STEP // 10, newest_first=False):
+        if len(found) == len(wanted) or spending.is_over():
+            break
+        spending.rows += 1
+        entry_id = fields.get(field, b"").decode("utf-8", "replace")
+        if entry_id in wanted:
+            found[entry_id] = written_id
+    return found
