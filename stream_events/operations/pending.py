@@ -117,7 +117,8 @@ class _Sight:
         self._states: dict[bytes, Sequence[EntryState]] = {b"": (EntryState.RELEASED,)}  # by owner
         for owner in (*facts.held, WAITING):
             self._states[owner] = self._states_of(owner)
-        self._least_idle = (where.min_idle or timedelta(0)) / timedelta(milliseconds=1)
+        # What was given up with XNACK has been idle for -1 milliseconds.
+        self._least_idle = -1 if where.min_idle is None else where.min_idle / timedelta(milliseconds=1)
         known = facts.first_id and facts.deleted_id
         self._kept_after = max(place(facts.first_id), place(facts.deleted_id)) if known else LAST
 
@@ -213,7 +214,7 @@ class _Sight:
             owner=readable(owner),
             consumer="" if is_waiting else readable(owner),
             due_at=due,
-            idle=timedelta(milliseconds=row["time_since_delivered"]),
+            idle=timedelta(milliseconds=max(0, row["time_since_delivered"])),
             delivery_count=row["times_delivered"],
             fields=details.fields,
             error=str(known.get("error", "")),
