@@ -127,23 +127,24 @@ class _Sight:
         rows = self._rows(pending, after, size)
         step = size
         while chunk := list(islice(rows, step)):
-            may = [self._may_pass(row) for row in chunk]
-            entries = self._entries(pending, [row for row, passes in zip(chunk, may, strict=True) if passes], size)
-            for row, passes in zip(chunk, may, strict=True):
-                yield row["message_id"].decode(), next(entries) if passes else None
+            passing = [row if row and self._may_pass(row) else None for _, row in chunk]
+            entries = self._entries(pending, filter(None, passing), size)
+            for (entry_id, _), row in zip(chunk, passing, strict=True):
+                yield entry_id.decode(), next(entries) if row else None
             step = STEP
 
-    def _rows(self, pending: PendingList, after: str, size: int) -> Iterator[Row]:
+    def _rows(self, pending: PendingList, after: str, size: int) -> Iterator[tuple[bytes, Row | None]]:
         where, facts = self._where, self._facts
         first, last = span(where.since, where.until, after=after)
         if first > last:
             return iter(())
         if where.error and facts.errors <= MOST_ERRORS:
-            return pending.failed_rows(where.error, first, last)
+            return pending.failed(where.error, first, last, size)
         owners = self._owners()
         length = facts.total if owners is None else sum(facts.held.get(one, 0) for one in owners)
         idle = round(self._least_idle) if where.min_idle and length <= SHORT else None
-        return pending.rows(owners, entry_id_at(first), entry_id_at(last), size, idle)
+        rows = pending.rows(owners, entry_id_at(first), entry_id_at(last), size, idle)
+        return ((row["message_id"], row) for row in rows)
 
     def _owners(self) -> list[bytes] | None:
         """Whose entries alone can pass; None if anybody's can."""
