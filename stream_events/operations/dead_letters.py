@@ -18,10 +18,10 @@ from stream_events.consuming.scripts import Scripts
 from stream_events.events import PAYLOAD
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, check_group, check_stream, group_keys
-from stream_events.operations.letters import DeadLetter, Requeue, entry_fields, letter_from
+from stream_events.operations.letters import DeadLetter, Requeue, entry_fields, error_class, letter_from
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import DEFAULT_BUDGET, LAST, Budget, Page, Spending, fill, place, span
-from stream_events.operations.walking import Fields, walk
+from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill, span
+from stream_events.operations.walking import NEARBY, Fields, walk, written_for
 
 __all__ = [
     "EVERY",
@@ -38,7 +38,6 @@ __all__ = [
 ]
 
 CHUNK = 100  # dead letters in one command
-NEARBY = Budget(rows=1000, seconds=0.1)
 
 _ID = re.compile(r"\d+-\d+")
 
@@ -93,29 +92,16 @@ def letter(stream: str, group: str, letter_id: str) -> DeadLetter | None:
 def error_classes(stream: str, group: str, budget: Budget = DEFAULT_BUDGET) -> tuple[dict[str, int], bool]:
     """How many of the newest dead letters have which class of error, and whether these are all of them."""
     found = walk(_key(stream, group), *span(), CHUNK)
-    page = fill(found, lambda row: letter_from(*row).error_class, budget.rows, budget)
+    page = fill(found, _error_class, budget.rows, budget)
     return dict(Counter(page.rows).most_common()), page.after is None
 
 
 def dead_letter_ids(stream: str, group: str, entry_ids: Iterable[str], budget: Budget = NEARBY) -> dict[str, str]:
-    """The dead letters of those of ``entry_ids`` that have one, by the entry's id.
+    """The dead letters of those of ``entry_ids`` that have one, by the entry's id, as far as ``budget`` goes.
 
     They are looked for among those that were written soon after the first of ``entry_ids`` was added.
     """
-    wanted = set(entry_ids)
-    found: dict[str, str] = {}
-    if not wanted:
-        return found
-    spending = Spending(budget)
-    first = min(map(place, wanted))[0], 0
-    for letter_id, (_, stored) in walk(_key(stream, group), first, LAST, CHUNK, newest_first=False):
-        if len(found) == len(wanted) or spending.is_over():
-            break
-        spending.rows += 1
-        entry_id = stored.get(b"dead_entry_id", b"").decode("utf-8", "replace")
-        if entry_id in wanted:
-            found[entry_id] = letter_id
-    return found
+    return written_for(_key(stream, group), b"dead_entry_id", entry_ids, budget)
 
 
 def dead_letters(stream: str, group: str, *, after: str = "", size: int = 100) -> list[DeadLetter]:
@@ -145,28 +131,31 @@ def requeue(stream: str, group: str, ids: Iterable[str], *, by: str = "") -> lis
 
 def _seen_through(where: LetterFilter) -> Callable[[tuple[str, Fields]], DeadLetter | None]:
     """Makes dead letters of rows, and None of those that ``where`` does not let through."""
-    words = set(where.event.split())
+    reason, handler, words = where.reason.encode(), where.handler.encode(), set(where.event.split())
 
     def make(row: tuple[str, Fields]) -> DeadLetter | None:
-        letter_id, stored = row
-        if where.reason and stored.get(b"dead_reason", b"").decode("utf-8", "replace") != where.reason:
+        stored = row[1]
+        if (reason and stored.get(b"dead_reason") != reason) or (handler and stored.get(b"dead_handler") != handler):
             return None
-        if where.handler and stored.get(b"dead_handler", b"").decode("utf-8", "replace") != where.handler:
+        if where.error and _error_class(row) != where.error:
             return None
-        found = letter_from(letter_id, stored)
-        if where.error and found.error_class != where.error:
-            return None
-        return found if words <= _event_words(found, words) else None
+        return letter_from(*row) if not words or words <= _event_words(stored) else None
 
     return make
 
 
-def _event_words(letter: DeadLetter, words: set[str]) -> set[str]:
-    """The object's type and the action, as far as anybody asks for ``words``."""
-    payload: Any = None
+def _error_class(row: tuple[str, Fields]) -> str:
+    error, reason = (row[1].get(name, b"").decode(errors="replace") for name in (b"dead_error", b"dead_reason"))
+    return error_class(error, reason)
+
+
+def _event_words(stored: Fields) -> set[str]:
+    """The object's type and the action of the event in a dead letter."""
     with suppress(ValueError, RecursionError):
-        payload = json.loads(letter.fields.get(PAYLOAD, b"")) if words else None
-    return {str(payload.get(name)) for name in ("obj_type", "action")} if isinstance(payload, dict) else set()
+        payload = json.loads(entry_fields(stored).get(PAYLOAD, b""))
+        if isinstance(payload, dict):
+            return {str(payload.get(name)) for name in ("obj_type", "action")}
+    return set()
 
 
 def _key(stream: str, group: str) -> bytes:

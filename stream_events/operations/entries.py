@@ -14,13 +14,13 @@ import redis
 from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
 from stream_events.consuming.replies import is_group_gone
-from stream_events.events import entry_time
+from stream_events.events import REQUEUED_ENTRY_ID, entry_time
 from stream_events.keys import group_keys, stream_key
 from stream_events.operations.dead_letters import dead_letter_ids
 from stream_events.operations.names import raw, readable
 from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill, place, span
 from stream_events.operations.pending import PendingEntry, pending_entry
-from stream_events.operations.walking import Fields, walk
+from stream_events.operations.walking import Fields, walk, written_for
 from stream_events.registry import handlers
 
 
@@ -51,7 +51,8 @@ class GroupStatus:
     group: str
     delivery: Delivery
     pending: PendingEntry | None = None  # if it is pending
-    dead_letter_id: str = ""  # if it is dead, as far as the group's newest dead letters tell
+    dead_letter_id: str = ""  # if it is dead, as far as the group's dead letters of that time tell
+    requeued_id: str = ""  # if its dead letter was requeued and is not handled yet: its id among these entries
 
 
 def stream_entries(
@@ -89,7 +90,7 @@ def stream_entries(
 def stream_entry(stream: str, entry_id: str) -> StreamEntry | None:
     """One entry; None if it is not there (any more)."""
     (first, last), key = span(entry_id, entry_id), _key(stream)
-    return next((_entry(row) for _, row in walk(key, first, last, 1)), None)
+    return next((_entry(row) for _, row in walk(key, first, last, 1, newest_first=False)), None)
 
 
 def entry_statuses(stream: str, entry_id: str) -> list[GroupStatus]:
@@ -99,18 +100,20 @@ def entry_statuses(stream: str, entry_id: str) -> list[GroupStatus]:
     prefix = readable(get_settings().key_prefix.encode())
     pipeline = inspecting_client().pipeline(transaction=False)
     for group in names:
+        keys = group_keys(stream, group, prefix)
         pipeline.xpending_range(_key(stream), raw(group), entry_id, entry_id, 1)
-        pipeline.xlen(raw(group_keys(stream, group, prefix).dead))
+        pipeline.xlen(raw(keys.dead))
+        pipeline.exists(raw(keys.requeue))
     replies = pipeline.execute(raise_on_error=False)
-    held, letters = dict(zip(names, replies[::2], strict=True)), dict(zip(names, replies[1::2], strict=True))
     found = []
-    for group in names:
-        status = GroupStatus(group=group, delivery=_delivery(groups.get(group), entry_id, held[group]))
+    for at, group in enumerate(names):
+        held, letters, requeued = replies[3 * at : 3 * at + 3]
+        status = GroupStatus(group=group, delivery=_delivery(groups.get(group), entry_id, held))
         if status.delivery is Delivery.PENDING:
             status = replace(status, pending=pending_entry(stream, group, entry_id))
-        if letters[group] and not isinstance(letters[group], Exception):
+        if letters and not isinstance(letters, Exception):
             status = _with_letter(status, stream, entry_id)
-        found.append(status)
+        found.append(_with_requeued(status, stream, entry_id) if requeued == 1 else status)
     return found
 
 
@@ -134,9 +137,10 @@ def _with(text: str) -> Callable[[tuple[str, Fields]], StreamEntry | None]:
     needles = {text.encode().lower(), json.dumps(text)[1:-1].encode().lower()}
 
     def make(row: tuple[str, Fields]) -> StreamEntry | None:
-        parts = [part.lower() for pair in row[1].items() for part in pair] if text else []
-        if text and not any(needle in part for needle in needles for part in parts):
-            return None
+        if text:
+            whole = b"\n".join(part for pair in row[1].items() for part in pair).lower()
+            if not any(needle in whole for needle in needles):
+                return None
         return _entry(row)
 
     return make
@@ -167,6 +171,17 @@ def _with_letter(status: GroupStatus, stream: str, entry_id: str) -> GroupStatus
     letter_id = dead_letter_ids(stream, status.group, [entry_id]).get(entry_id, "")
     is_dead = letter_id and status.delivery is Delivery.DONE
     return replace(status, dead_letter_id=letter_id, delivery=Delivery.DEAD if is_dead else status.delivery)
+
+
+def _with_requeued(status: GroupStatus, stream: str, entry_id: str) -> GroupStatus:
+    """An entry whose dead letter was requeued is on its way again, beside the stream."""
+    key = raw(group_keys(stream, status.group, readable(get_settings().key_prefix.encode())).requeue)
+    requeued_id = written_for(key, REQUEUED_ENTRY_ID.encode(), [entry_id]).get(entry_id, "")
+    if not requeued_id or status.delivery is not Delivery.DONE:
+        return replace(status, requeued_id=requeued_id)
+    pending = pending_entry(stream, status.group, requeued_id, requeued=True)
+    delivery = Delivery.PENDING if pending else Delivery.UNREAD
+    return replace(status, requeued_id=requeued_id, delivery=delivery, pending=pending)
 
 
 def _deliveries(stream: str, group: str, entry_ids: Sequence[str]) -> dict[str, Delivery]:

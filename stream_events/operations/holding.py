@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 from typing import Any, NamedTuple
@@ -16,7 +18,7 @@ from stream_events.consuming.replies import is_group_gone
 from stream_events.keys import group_keys, requeue_keys
 from stream_events.operations.members import ask_leases, leases, milliseconds
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import STEP, Place, place
+from stream_events.operations.pages import STEP, Place
 
 MOST_OWNERS = 16  # whose lists are read side by side; more are found in the list of all
 MOST_ERRORS = 10_000  # ids that one command may answer
@@ -88,22 +90,34 @@ class PendingList:
         """
         if owners is None or len(owners) > MOST_OWNERS:
             return self._rows_of(None, start, end, size, idle)
-        return heapq.merge(*(self._rows_of(one, start, end, size, idle) for one in owners), key=_place)
+        return heapq.merge(
+            *(self._rows_of(one, start, end, size, idle) for one in owners), key=lambda row: _place(row["message_id"])
+        )
 
-    def rows_with(self, ids: Sequence[str], size: int) -> Iterator[Row]:
-        """The rows of ``ids``, those that are pending."""
-        rest, step = iter(ids), size
-        while wanted := list(islice(rest, step)):
-            pipeline = self._client.pipeline(transaction=False)
-            for one in wanted:
-                pipeline.xpending_range(self._key, self._group, one, one, 1)
-            yield from (row for rows in pipeline.execute() for row in rows)
-            step = STEP
+    def failed(self, text: str, first: Place, last: Place, size: int) -> Iterator[tuple[bytes, Row | None]]:
+        """The ids from ``first`` to ``last`` of which the last failure is known; ``size`` at first.
 
-    def failed_ids(self) -> list[str]:
-        """The ids of entries of which the last failure is known, in their order."""
+        Each with its row, if it is pending and the failure says ``text`` somewhere, upper and lower case alike.
+        """
         keys: Any = self._client.hkeys(raw(self._keys.errors))
-        return sorted((one.decode() for one in keys), key=place)
+        places = sorted((_place(one), one) for one in keys)
+        ids, wanted = iter([one for where, one in places if first <= where <= last]), text.casefold()
+        while chunk := list(islice(ids, size)):
+            stored: Any = self._client.hmget(raw(self._keys.errors), chunk)
+            found = [
+                entry_id
+                for entry_id, one in zip(chunk, stored, strict=True)
+                if wanted in str(failure(one).get("error", "")).casefold()
+            ]
+            rows = self._rows_at(found)
+            yield from ((entry_id, rows.get(entry_id)) for entry_id in chunk)
+            size = STEP
+
+    def _rows_at(self, ids: Sequence[bytes]) -> dict[bytes, Row]:
+        pipeline = self._client.pipeline(transaction=False)
+        for entry_id in ids:
+            pipeline.xpending_range(self._key, self._group, entry_id, entry_id, 1)
+        return {row["message_id"]: row for rows in pipeline.execute() for row in rows}
 
     def details(self, rows: Sequence[Row]) -> list[Details]:
         """Of each of ``rows``."""
@@ -129,8 +143,18 @@ class PendingList:
             start, step = f"({rows[-1]['message_id'].decode()}", STEP
 
 
-def _place(row: Row) -> Place:
-    return place(row["message_id"].decode())
+def failure(stored: bytes | None) -> dict[str, Any]:
+    """What is stored of the last failure of an entry."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(stored or b"{}")
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _place(entry_id: bytes) -> Place:
+    milliseconds, _, sequence = entry_id.partition(b"-")
+    return int(milliseconds), int(sequence)
 
 
 def _is_absent(error: redis.ResponseError) -> bool:

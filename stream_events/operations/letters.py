@@ -49,8 +49,7 @@ class DeadLetter(NamedTuple):
     @property
     def error_class(self) -> str:
         """What stands before the colon of the error; the reason where no error was raised."""
-        found = _CLASS.match(self.error)
-        return found[1] if found else self.reason
+        return error_class(self.error, self.reason)
 
     @property
     def traceback(self) -> str:
@@ -74,6 +73,11 @@ class DeadLetter(NamedTuple):
         """How often the handler was started; 0 if that is unknown."""
         count = self.reasons.get("delivery_count", "")
         return int(count) if count.isdecimal() else 0
+
+
+def error_class(error: str, reason: str) -> str:
+    found = _CLASS.match(error)
+    return found[1] if found else reason
 
 
 def letter_from(letter_id: str, stored: dict[bytes, bytes]) -> DeadLetter:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
-from typing import Any
 
 from stream_events.conf import get_settings
 from stream_events.events import entry_time
-from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row
+from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row, failure
 from stream_events.operations.members import WAITING
 from stream_events.operations.names import raw, readable
 from stream_events.operations.pages import DEFAULT_BUDGET, LAST, STEP, Budget, Page, entry_id_at, fill, place, span
 
-SHORT = 100_000  # entries of a list in which the server itself may look for idle ones
+SHORT = 20_000  # entries of a list in which the server itself may look for idle ones
 GRACE = timedelta(seconds=30)  # what a retry may be late
 FATAL = 2**63 - 1  # what XNACK FATAL sets the delivery count to
 
@@ -115,9 +112,13 @@ class _Sight:
         settings = get_settings()
         self._facts, self._where = facts, where
         self._consumer = raw(where.consumer)
-        self._claim_idle = timedelta(seconds=settings.claim_idle)
-        self._handler_timeout = timedelta(seconds=settings.handler_timeout)
-        self._least_idle = (where.min_idle or timedelta(0)) / timedelta(milliseconds=1)
+        self._claim_idle = settings.claim_idle * 1000  # milliseconds, as all that is compared here
+        self._handler_timeout = settings.handler_timeout * 1000
+        self._states: dict[bytes, Sequence[EntryState]] = {b"": (EntryState.RELEASED,)}  # by owner
+        for owner in (*facts.held, WAITING):
+            self._states[owner] = self._states_of(owner)
+        # What was given up with XNACK has been idle for -1 milliseconds.
+        self._least_idle = -1 if where.min_idle is None else where.min_idle / timedelta(milliseconds=1)
         known = facts.first_id and facts.deleted_id
         self._kept_after = max(place(facts.first_id), place(facts.deleted_id)) if known else LAST
 
@@ -126,23 +127,24 @@ class _Sight:
         rows = self._rows(pending, after, size)
         step = size
         while chunk := list(islice(rows, step)):
-            may = [self._may_pass(row) for row in chunk]
-            entries = self._entries(pending, [row for row, passes in zip(chunk, may, strict=True) if passes], size)
-            for row, passes in zip(chunk, may, strict=True):
-                yield row["message_id"].decode(), next(entries) if passes else None
+            passing = [row if row and self._may_pass(row) else None for _, row in chunk]
+            entries = self._entries(pending, filter(None, passing), size)
+            for (entry_id, _), row in zip(chunk, passing, strict=True):
+                yield entry_id.decode(), next(entries) if row else None
             step = STEP
 
-    def _rows(self, pending: PendingList, after: str, size: int) -> Iterator[Row]:
+    def _rows(self, pending: PendingList, after: str, size: int) -> Iterator[tuple[bytes, Row | None]]:
         where, facts = self._where, self._facts
         first, last = span(where.since, where.until, after=after)
         if first > last:
             return iter(())
         if where.error and facts.errors <= MOST_ERRORS:
-            return pending.rows_with([one for one in pending.failed_ids() if first <= place(one) <= last], size)
+            return pending.failed(where.error, first, last, size)
         owners = self._owners()
         length = facts.total if owners is None else sum(facts.held.get(one, 0) for one in owners)
         idle = round(self._least_idle) if where.min_idle and length <= SHORT else None
-        return pending.rows(owners, entry_id_at(first), entry_id_at(last), size, idle)
+        rows = pending.rows(owners, entry_id_at(first), entry_id_at(last), size, idle)
+        return ((row["message_id"], row) for row in rows)
 
     def _owners(self) -> list[bytes] | None:
         """Whose entries alone can pass; None if anybody's can."""
@@ -153,15 +155,13 @@ class _Sight:
             return None if self._facts.total > sum(held.values()) else []
         if state in (None, EntryState.DELETED):
             return None
-        return [one for one in held if state in self._possible(one)]
+        return [one for one in held if state in self._states[one]]
 
-    def _possible(self, owner: bytes) -> Sequence[EntryState]:
+    def _states_of(self, owner: bytes) -> Sequence[EntryState]:
         """The states that entries of ``owner`` can be in while they are in the stream."""
-        lease = self._facts.leases.get(owner)
-        if not owner:
-            return (EntryState.RELEASED,)
         if owner == WAITING:
             return (EntryState.WAITING, EntryState.OVERDUE)
+        lease = self._facts.leases.get(owner)
         if lease is None:
             return (EntryState.PROCESSING, EntryState.OVERDUE, EntryState.ABANDONED)
         return (EntryState.PROCESSING, EntryState.OVERDUE) if lease > timedelta(0) else (EntryState.ABANDONED,)
@@ -176,13 +176,13 @@ class _Sight:
         if state is EntryState.DELETED:
             return place(row["message_id"].decode()) <= self._kept_after
         if state is None or row["consumer"] == WAITING:
-            return state is None or state in self._possible(WAITING)
+            return state is None or state in self._states[WAITING]
         return state is self._held_state(row)
 
     def _held_state(self, row: Row) -> EntryState:
         """The state of an entry that is in the stream and does not wait."""
-        idle = timedelta(milliseconds=row["time_since_delivered"])
-        possible = self._possible(row["consumer"])
+        idle, owner = row["time_since_delivered"], row["consumer"]
+        possible = self._states.get(owner) or self._states_of(owner)  # it may have read since
         if len(possible) == 1:
             return possible[0]
         if EntryState.ABANDONED in possible and idle >= self._claim_idle:
@@ -205,7 +205,7 @@ class _Sight:
 
     def _entry(self, row: Row, details: Details) -> PendingEntry:
         entry_id, owner = row["message_id"].decode(), row["consumer"]
-        failure = _failure(details.error)
+        known = failure(details.error)
         is_waiting = owner == WAITING
         due = datetime.fromtimestamp(details.due / 1000, tz=UTC) if is_waiting and details.due else None
         return PendingEntry(
@@ -215,12 +215,12 @@ class _Sight:
             owner=readable(owner),
             consumer="" if is_waiting else readable(owner),
             due_at=due,
-            idle=timedelta(milliseconds=row["time_since_delivered"]),
+            idle=timedelta(milliseconds=max(0, row["time_since_delivered"])),
             delivery_count=row["times_delivered"],
             fields=details.fields,
-            error=str(failure.get("error", "")),
-            traceback=str(failure.get("traceback", "")),
-            handlers=tuple(map(str, failure.get("handlers", ()))),
+            error=str(known.get("error", "")),
+            traceback=str(known.get("traceback", "")),
+            handlers=tuple(map(str, known.get("handlers", ()))),
         )
 
     def _state(self, row: Row, details: Details, due: datetime | None) -> EntryState:
@@ -230,12 +230,3 @@ class _Sight:
             return self._held_state(row)
         now = datetime.fromtimestamp(self._facts.now / 1000, tz=UTC)
         return EntryState.OVERDUE if due and now - due > GRACE else EntryState.WAITING
-
-
-def _failure(stored: bytes | None) -> dict[str, Any]:
-    """What is known of the last failure of an entry."""
-    with suppress(ValueError, RecursionError):
-        found = json.loads(stored or b"{}")
-        if isinstance(found, dict):
-            return found
-    return {}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stream_events.connections import inspecting_client
-from stream_events.operations.pages import STEP, Place, entry_id_at
+from stream_events.operations.pages import LAST, STEP, Budget, Place, Spending, entry_id_at, place
 
 WEIGHT = 1_000_000  # bytes that one step should answer
+NEARBY = Budget(rows=1000, seconds=0.1)
 
 Fields = dict[bytes, bytes]
 
@@ -17,17 +18,40 @@ def walk(
     key: bytes, first: Place, last: Place, size: int, *, newest_first: bool = True
 ) -> Iterator[tuple[str, tuple[str, Fields]]]:
     """The entries from ``first`` to ``last``, each as its id and what ``fill`` makes a row of; ``size`` at first."""
-    if first > last:
-        return
     client = inspecting_client()
     start, end, step = entry_id_at(first), entry_id_at(last), min(size, STEP)
+    # From an end that lies before the first entry, XREVRANGE would go through all of the stream.
+    oldest: Any = client.xrange(key, start, end, 1) if first <= last else []
+    if not oldest:
+        return
     while True:
         rows: Any = client.xrevrange(key, end, start, step) if newest_first else client.xrange(key, start, end, step)
         for entry_id, fields in rows:
             yield entry_id.decode(), (entry_id.decode(), fields)
-        if len(rows) < step:
+        if len(rows) < step or rows[-1][0] == oldest[0][0]:
             return
         beyond = f"({rows[-1][0].decode()}"
         start, end = (start, beyond) if newest_first else (beyond, end)
         weight = sum(len(name) + len(value) for _, fields in rows for name, value in fields.items())
         step = max(1, min(STEP, WEIGHT * len(rows) // max(weight, 1)))
+
+
+def written_for(key: bytes, field: bytes, entry_ids: Iterable[str], budget: Budget = NEARBY) -> dict[str, str]:
+    """The entries of the stream ``key`` whose ``field`` names one of ``entry_ids``: their ids, by it.
+
+    They are looked for among those that were written soon after the first of ``entry_ids`` was added.
+    """
+    wanted = set(entry_ids)
+    found: dict[str, str] = {}
+    if not wanted:
+        return found
+    spending = Spending(budget)
+    first = min(map(place, wanted))[0], 0
+    for written_id, (_, fields) in walk(key, first, LAST, STEP // 10, newest_first=False):
+        if len(found) == len(wanted) or spending.is_over():
+            break
+        spending.rows += 1
+        entry_id = fields.get(field, b"").decode("utf-8", "replace")
+        if entry_id in wanted:
+            found[entry_id] = written_id
+    return found

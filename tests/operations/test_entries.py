@@ -9,6 +9,7 @@ from stream_events import Reject, Retry, StreamPublisher
 from stream_events.consuming import Consumer
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import group_keys
+from stream_events.operations.dead_letters import dead_letters, requeue
 from stream_events.operations.entries import Delivery, entry_statuses, place_at, stream_entries, stream_entry
 from stream_events.operations.pages import Budget
 from stream_events.operations.pending import EntryState
@@ -137,6 +138,17 @@ class TestStatuses:
         letter_id = server.xadd(KEYS.dead, {"payload": "{}", "dead_entry_id": entry_id}).decode()
         (status,) = entry_statuses("orders", entry_id)
         assert (status.delivery, status.dead_letter_id) == (Delivery.UNREAD, letter_id)
+
+    def test_an_entry_whose_dead_letter_was_requeued_is_on_its_way_again(self, server):
+        (entry_id,) = publish(1)
+        server.xgroup_create(KEY, "billing", "$")
+        server.xadd(KEYS.dead, {"payload": "{}", "dead_entry_id": entry_id})
+        requeue("orders", "billing", [one.id for one in dead_letters("orders", "billing")])
+        (status,) = entry_statuses("orders", entry_id)
+        assert (status.delivery, status.dead_letter_id, status.pending) == (Delivery.UNREAD, "", None)
+        server.xreadgroup("billing", "one", {KEYS.requeue: ">"})
+        (status,) = entry_statuses("orders", entry_id)
+        assert (status.delivery, status.pending.entry_id) == (Delivery.PENDING, status.requeued_id)
 
     def test_what_redis_does_not_say_is_unknown(self, server):
         (entry_id,) = publish(1)

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import redis
 
 from stream_events import Retry, StreamPublisher
 from stream_events.consuming import Consumer
@@ -15,6 +16,7 @@ from stream_events.operations.pages import Budget
 from stream_events.operations.pending import EntryState, PendingFilter, pending_entries, pending_entry
 from tests.conftest import wait_for
 from tests.consuming.test_group import SHAPES
+from tests.faults.servers import Server
 
 KEYS = group_keys("orders", "billing", "t:")
 KEY = KEYS.stream
@@ -187,6 +189,30 @@ def test_a_running_consumer_shows_what_it_does(server, registry):
         consumer.stop()
         thread.join()
     assert pending_entry("orders", "billing", held) is None
+
+
+class TestReleased:
+    @pytest.fixture
+    def server(self, tmp_path, settings):
+        """The client of a server that has XNACK."""
+        server = Server("redis-8", tmp_path / "redis", "--appendonly", "no").start()
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "URL": server.url}
+        yield server.client
+        server.close()
+
+    def test_an_entry_that_was_given_up_has_no_owner(self, server):
+        fatal, failed, held = hold(server, 3)
+        try:
+            server.execute_command("XNACK", KEY, "billing", "FATAL", "IDS", 1, fatal)
+        except redis.ResponseError:
+            pytest.skip("this server has no XNACK")
+        server.execute_command("XNACK", KEY, "billing", "FAIL", "IDS", 1, failed)
+        one, two, three = pending_entries("orders", "billing").rows
+        assert (one.state, one.owner, one.consumer, one.idle) == (EntryState.RELEASED, "", "", timedelta(0))
+        assert [entry.is_fatal for entry in (one, two, three)] == [True, False, False]
+        assert found(state=EntryState.RELEASED) == [fatal, failed]
+        assert found(state=EntryState.PROCESSING) == [held]
+        assert found(min_idle=timedelta(0)) == [held]
 
 
 class TestPages:
