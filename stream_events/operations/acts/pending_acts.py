@@ -11,13 +11,13 @@ import redis
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
-from stream_events.conf import get_settings
-from stream_events.consuming.replies import follows, is_group_gone, milliseconds
+from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import RETRY_OWNER
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import GONE, refusal, skip_reason
+from stream_events.operations.acts.script import act_upon
 from stream_events.operations.names import raw, readable
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
@@ -42,6 +42,7 @@ class PendingAct(Picking):
     """A verb of pending entries that the script ``act`` knows."""
 
     level = Level.CONFIRM
+    consequence: ClassVar[StrPromise]
     busy: ClassVar[StrPromise] = ngettext_lazy(
         "%(count)d of them may be handled right now: its handler runs to its end all the same.",
         "%(count)d of them may be handled right now: their handlers run to their ends all the same.",
@@ -105,15 +106,14 @@ class PendingAct(Picking):
             return None
 
     def act(self, targets: Sequence[Target], actor: Actor) -> Mapping[str, str]:
-        consumer = raw(self.order.options.get("consumer", ""))
-        idle = milliseconds(get_settings().claim_idle)
-        arguments: list[Any] = [self.group, self.order.verb.value, consumer, int(self.order.requeued), idle]
-        for target in targets:
-            arguments += seen_as(target)
+        order = self.order
+        consumer = order.options.get("consumer", "")
         try:
-            outcomes = [readable(one) for one in self.scripts().run("act", arguments)]
+            outcomes = act_upon(
+                self.scripts(), self.group, order.verb, targets, consumer=consumer, requeued=order.requeued
+            )
         except redis.ResponseError as error:
-            if not (self.order.requeued and is_group_gone(error)):
+            if not (order.requeued and is_group_gone(error)):
                 raise
             outcomes = [GONE] * len(targets)  # the stream goes with the last of its entries
         return {target.id: outcome and skip_reason(outcome) for target, outcome in zip(targets, outcomes, strict=True)}
@@ -255,12 +255,6 @@ def pending_filter(where: Mapping[str, str]) -> PendingFilter:
             f"The filter cannot be used: {error}. A state is one of {states}; min_idle is a number of seconds, and"
             " min_deliveries a number."
         ) from error
-
-
-def seen_as(target: Target) -> tuple[Any, Any, Any]:
-    """``target`` for a script: without owner and count if only its id is known."""
-    is_known = target.owner or target.delivery_count
-    return target.id, raw(target.owner), target.delivery_count if is_known else ""
 
 
 def nobody_runs(label: str) -> str:
