@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from stream_events.consuming.replies import follows
+from stream_events.operations.acts.filters import letter_filter
 from stream_events.operations.acts.pending_acts import NOTHING, nobody_runs
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import refusal
-from stream_events.operations.dead_letters import LetterFilter, letters_after, requeue
+from stream_events.operations.dead_letters import letters_after, requeue
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
 from stream_events.operations.progress import Actor
@@ -143,11 +144,6 @@ class Discarding(LetterAct):
         return {
             one.id: "" if deleted else str(self.gone) for one, deleted in zip(targets, pipeline.execute(), strict=True)
         }
-
-
-def letter_filter(where: Mapping[str, str]) -> LetterFilter:
-    """The filter in ``where``, whose names were checked."""
-    return LetterFilter(**where)
 
 
 def _parts(entry_id: str) -> tuple[int, int]:

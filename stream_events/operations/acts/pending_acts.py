@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import redis
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import RETRY_OWNER
+from stream_events.operations.acts.filters import pending_filter
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import GONE, refusal, skip_reason
@@ -21,7 +21,7 @@ from stream_events.operations.acts.script import act_upon
 from stream_events.operations.names import raw, readable
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
-from stream_events.operations.pending import EntryState, PendingFilter, pending_entries
+from stream_events.operations.pending import pending_entries
 from stream_events.operations.progress import Actor
 
 if TYPE_CHECKING:
@@ -235,26 +235,6 @@ class Claiming(PendingAct):
             return ""
         rows: Any = self.client.xinfo_consumers(self.keys.stream, self.group)
         return "" if name in {row["name"] for row in rows} else skip_reason("no consumer")
-
-
-def pending_filter(where: Mapping[str, str]) -> PendingFilter:
-    """The filter in ``where``; raises ``ConfigurationError`` for values that cannot be."""
-    try:
-        return PendingFilter(
-            consumer=where.get("consumer", ""),
-            state=EntryState(where["state"]) if where.get("state") else None,
-            min_idle=timedelta(seconds=float(where["min_idle"])) if where.get("min_idle") else None,
-            min_deliveries=int(where["min_deliveries"]) if where.get("min_deliveries") else None,
-            error=where.get("error", ""),
-            since=where.get("since", ""),
-            until=where.get("until", ""),
-        )
-    except (ValueError, OverflowError) as error:
-        states = ", ".join(EntryState)
-        raise ConfigurationError(
-            f"The filter cannot be used: {error}. A state is one of {states}; min_idle is a number of seconds, and"
-            " min_deliveries a number."
-        ) from error
 
 
 def nobody_runs(label: str) -> str:
