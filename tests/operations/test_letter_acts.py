@@ -92,7 +92,9 @@ class TestRequeue:
         bury(server, 1, error="ValueError: later")
         progress = finish(progress, limit=Limit(rows=50))
         assert (progress.done, progress.scanned, progress.total) == (5, 125, 126)
-        assert [letter.reasons["error"] for letter in dead_letters("orders", "billing", size=200)][-1].endswith("later")
+        assert [letter.reasons["error"] for letter in dead_letters("orders", "billing", size=200)][-1].endswith(
+            "later"
+        )
 
     def test_an_empty_filter_on_nothing_is_complete_at_once(self, server):
         assert do("requeue", where={}).report() == "0 requeued"
@@ -193,8 +195,9 @@ class TestFaults:
         url = get_settings().url
         place = tmp_path / "progress.json"
         code = (
-            "import os, sys; from pathlib import Path; import django; from django.conf import settings\n"
-            f"settings.configure(INSTALLED_APPS=['stream_events'], STREAM_EVENTS={{'URL': {url!r}, 'KEY_PREFIX': 't:'}})\n"
+            "from pathlib import Path; import django; from django.conf import settings\n"
+            f"options = {{'URL': {url!r}, 'KEY_PREFIX': 't:'}}\n"
+            "settings.configure(INSTALLED_APPS=['stream_events'], STREAM_EVENTS=options)\n"
             "django.setup()\n"
             "from stream_events.operations.plans import *\n"
             f"place = Path({str(place)!r})\n"
