@@ -142,6 +142,11 @@ def position_key(stream: str, name: str, prefix: str = "") -> str:
     return f"{_base(stream, '~position', prefix)}:{name}"
 
 
+def order_key(stream: str, nonce: str, prefix: str = "") -> str:
+    """The key that says how far an operator's order has come whose acts cannot be seen from what they left."""
+    return f"{_base(stream, '~order', prefix)}:{nonce}"
+
+
 def requeue_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
     """As ``group_keys``, where ``group`` reads what was requeued to it; these entries wait apart from the others."""
     base = _base(stream, group, prefix)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple
 
@@ -61,6 +62,7 @@ class Order:
     where: Mapping[str, str] | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     requeued: bool = False
+    nonce: str = ""  # tells it from another one like it; ``plan`` gives it
 
     @classmethod
     def load(cls, text: str) -> Order:
@@ -80,6 +82,7 @@ class Order:
                 where=None if where is None else _texts(where),
                 options=_texts(known["options"]),
                 requeued=bool(known["requeued"]),
+                nonce=_text(known["nonce"]),
             )
         except (LookupError, TypeError, ValueError) as error:
             raise ConfigurationError(f"This is no order: {error!r}. Give what dump() wrote.") from error
@@ -94,6 +97,7 @@ class Order:
             "where": None if self.where is None else dict(self.where),
             "options": dict(self.options),
             "requeued": self.requeued,
+            "nonce": self.nonce,
         }
 
     def dump(self) -> str:
@@ -116,6 +120,14 @@ class Plan:
     warnings: tuple[str, ...] = ()
     changes: tuple[tuple[str, str, str], ...] = ()  # what, before, after
     refusal: str = ""  # why it cannot be done; then it is not
+
+
+def with_option(order: Order, name: str, value: str) -> Order:
+    return replace(order, options={**order.options, name: value})
+
+
+def new_nonce() -> str:
+    return uuid.uuid4().hex[:16]
 
 
 def plain(text: str, what: str) -> Any:

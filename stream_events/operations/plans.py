@@ -6,16 +6,21 @@ slices, and looks again at every entry: what somebody else has changed meanwhile
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations import audit
 from stream_events.operations.acts.burying import Burying
+from stream_events.operations.acts.consumer_acts import DeletingConsumer
+from stream_events.operations.acts.group_acts import DeletingGroup
 from stream_events.operations.acts.letter_acts import Discarding, Requeueing
 from stream_events.operations.acts.pending_acts import Acknowledging, Claiming, Retrying
 from stream_events.operations.acts.performance import Performance
-from stream_events.operations.orders import Level, Order, Plan, Target, Verb
+from stream_events.operations.acts.replaying import Replaying
+from stream_events.operations.acts.resetting import Resetting
+from stream_events.operations.acts.stream_acts import DeletingStream, Publishing
+from stream_events.operations.acts.trimming import Trimming
+from stream_events.operations.orders import Level, Order, Plan, Target, Verb, new_nonce
 from stream_events.operations.progress import DEFAULT_LIMIT, MOST_REASONS, Actor, Limit, Progress, Skipped
 
 __all__ = [
@@ -40,6 +45,13 @@ _PERFORMANCES: dict[Verb, type[Performance]] = {
     Verb.DEAD: Burying,
     Verb.REQUEUE: Requeueing,
     Verb.DISCARD: Discarding,
+    Verb.REPLAY: Replaying,
+    Verb.RESET: Resetting,
+    Verb.TRIM: Trimming,
+    Verb.DELETE_CONSUMER: DeletingConsumer,
+    Verb.DELETE_GROUP: DeletingGroup,
+    Verb.DELETE_STREAM: DeletingStream,
+    Verb.PUBLISH: Publishing,
 }
 
 
@@ -56,14 +68,16 @@ def perform(progress: Progress, actor: Actor, limit: Limit = DEFAULT_LIMIT) -> P
 
     Every entry is looked at again. Doing a slice twice, because its reply was lost, does it once.
     """
-    if progress.place is None:
+    place = progress.place
+    if place is None:
         return progress
-    performance = _performance(progress.order)
-    batch = progress.batch or uuid.uuid4().hex[:12]
-    done = performance.slice(progress.place, actor, limit)
+    order = progress.order if progress.order.nonce else replace(progress.order, nonce=new_nonce())
+    progress = replace(progress, order=order)
+    performance = _performance(order)
+    done = performance.slice(place, actor, limit)
     after = replace(
         progress,
-        batch=batch,
+        batch=order.nonce,
         place=done.place,
         done=progress.done + done.done,
         skipped=progress.skipped + len(done.skipped),

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import redis
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
 from stream_events.consuming.replies import follows
+from stream_events.operations.acts.filters import letter_filter
 from stream_events.operations.acts.pending_acts import NOTHING, nobody_runs
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import refusal
-from stream_events.operations.dead_letters import LetterFilter, letters_after, requeue
+from stream_events.operations.dead_letters import letters_after, requeue
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
 from stream_events.operations.progress import Actor
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
 
 MANY = 1000  # dead letters: more of them at once are not requeued without a second thought
 
@@ -26,11 +30,12 @@ MANY = 1000  # dead letters: more of them at once are not requeued without a sec
 class LetterAct(Picking):
     """A verb of dead letters; they are taken in the order in which they died."""
 
-    fields = ("error", "reason", "handler", "event", "since", "until")
+    gone: ClassVar[StrPromise] = gettext_lazy("requeued or discarded already")
+    fields: tuple[str, ...] = ("error", "reason", "handler", "event", "since", "until")
 
     def look(self) -> Look:
         try:
-            length = int(self.client.xlen(self.keys.dead))
+            length = int(self.client.xlen(self.source))
             order = self.order if self.order.where is None else self._frozen()
         except redis.ResponseError as error:
             return Look(order=self.order, summary=self.summary(None), refusal=refusal(error))
@@ -44,11 +49,20 @@ class LetterAct(Picking):
         return Look(
             order=order,
             summary=self.summary(count),
-            consequence=str(self.consequence),
+            consequence=self.consequence,
             count=count,
             level=self.level_for(count),
             warnings=warnings,
         )
+
+    @property
+    def consequence(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def source(self) -> Any:
+        """The stream that the targets are in."""
+        return self.keys.dead
 
     def warnings(self) -> Sequence[str]:
         return ()
@@ -63,7 +77,7 @@ class LetterAct(Picking):
         return Batch([Target(letter.id) for letter in page.rows], page.after, page.scanned)
 
     def total(self) -> int | None:
-        return int(self.client.xlen(self.keys.dead))
+        return int(self.client.xlen(self.source))
 
     def ordered(self) -> Sequence[Target]:
         return sorted(self.order.targets, key=lambda target: _parts(target.id))
@@ -73,11 +87,11 @@ class LetterAct(Picking):
         wanted = list({target.id: target for target in self.order.targets}.values())
         pipeline = self.client.pipeline(transaction=False)
         for target in wanted:
-            pipeline.xrange(self.keys.dead, target.id, target.id)
+            pipeline.xrange(self.source, target.id, target.id)
         return replace(self.order, targets=tuple(wanted)), sum(not rows for rows in pipeline.execute())
 
     def _frozen(self) -> Order:
-        newest: Any = self.client.xrevrange(self.keys.dead, count=1)
+        newest: Any = self.client.xrevrange(self.source, count=1)
         last = newest[0][0].decode() if newest else NOTHING
         until = self.where.get("until") or last
         return replace(self.order, where={**self.where, "until": last if follows(until, last) else until})
@@ -92,9 +106,10 @@ class Requeueing(LetterAct):
     some = ngettext_lazy(
         "Requeue %(count)d dead letter of %(label)s.", "Requeue %(count)d dead letters of %(label)s.", "count"
     )
-    consequence = gettext_lazy(
-        "They are handled again, the oldest first, by this group only and by the handlers they were for."
-    )
+
+    @property
+    def consequence(self) -> str:
+        return _("They are handled again, the oldest first, by this group only and by the handlers they were for.")
 
     def warnings(self) -> Sequence[str]:
         return () if self.running() else (nobody_runs(self.label),)
@@ -105,7 +120,7 @@ class Requeueing(LetterAct):
 
     def act(self, targets: Sequence[Target], actor: Actor) -> Mapping[str, str]:
         moved = set(requeue(self.order.stream, self.order.group, [one.id for one in targets], by=actor.name))
-        return {one.id: "" if one.id in moved else _gone() for one in targets}
+        return {one.id: "" if one.id in moved else str(self.gone) for one in targets}
 
 
 class Discarding(LetterAct):
@@ -114,7 +129,10 @@ class Discarding(LetterAct):
     some = ngettext_lazy(
         "Discard %(count)d dead letter of %(label)s.", "Discard %(count)d dead letters of %(label)s.", "count"
     )
-    consequence = gettext_lazy("They are deleted. Their events are not handled, and cannot be got back from here.")
+
+    @property
+    def consequence(self) -> str:
+        return _("They are deleted. Their events are not handled, and cannot be got back from here.")
 
     def level_for(self, count: int | None) -> Level:
         return Level.CONFIRM if self.order.where is None else Level.TYPE_NAME
@@ -123,16 +141,9 @@ class Discarding(LetterAct):
         pipeline = self.client.pipeline(transaction=False)
         for target in targets:
             pipeline.xdel(self.keys.dead, target.id)
-        return {one.id: "" if deleted else _gone() for one, deleted in zip(targets, pipeline.execute(), strict=True)}
-
-
-def letter_filter(where: Mapping[str, str]) -> LetterFilter:
-    """The filter in ``where``, whose names were checked."""
-    return LetterFilter(**where)
-
-
-def _gone() -> str:
-    return _("requeued or discarded already")
+        return {
+            one.id: "" if deleted else str(self.gone) for one, deleted in zip(targets, pipeline.execute(), strict=True)
+        }
 
 
 def _parts(entry_id: str) -> tuple[int, int]:

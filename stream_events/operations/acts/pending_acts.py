@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import redis
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
-from stream_events.conf import get_settings
-from stream_events.consuming.replies import follows, is_group_gone, milliseconds
+from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import RETRY_OWNER
+from stream_events.operations.acts.filters import pending_filter
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import GONE, refusal, skip_reason
+from stream_events.operations.acts.script import act_upon
 from stream_events.operations.names import raw, readable
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
-from stream_events.operations.pending import EntryState, PendingFilter, pending_entries
+from stream_events.operations.pending import pending_entries
 from stream_events.operations.progress import Actor
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class PendingAct(Picking):
     """A verb of pending entries that the script ``act`` knows."""
 
     level = Level.CONFIRM
+    consequence: ClassVar[StrPromise]
     busy: ClassVar[StrPromise] = ngettext_lazy(
         "%(count)d of them may be handled right now: its handler runs to its end all the same.",
         "%(count)d of them may be handled right now: their handlers run to their ends all the same.",
@@ -105,15 +106,14 @@ class PendingAct(Picking):
             return None
 
     def act(self, targets: Sequence[Target], actor: Actor) -> Mapping[str, str]:
-        consumer = raw(self.order.options.get("consumer", ""))
-        idle = milliseconds(get_settings().claim_idle)
-        arguments: list[Any] = [self.group, self.order.verb.value, consumer, int(self.order.requeued), idle]
-        for target in targets:
-            arguments += seen_as(target)
+        order = self.order
+        consumer = order.options.get("consumer", "")
         try:
-            outcomes = [readable(one) for one in self.scripts().run("act", arguments)]
+            outcomes = act_upon(
+                self.scripts(), self.group, order.verb, targets, consumer=consumer, requeued=order.requeued
+            )
         except redis.ResponseError as error:
-            if not (self.order.requeued and is_group_gone(error)):
+            if not (order.requeued and is_group_gone(error)):
                 raise
             outcomes = [GONE] * len(targets)  # the stream goes with the last of its entries
         return {target.id: outcome and skip_reason(outcome) for target, outcome in zip(targets, outcomes, strict=True)}
@@ -235,32 +235,6 @@ class Claiming(PendingAct):
             return ""
         rows: Any = self.client.xinfo_consumers(self.keys.stream, self.group)
         return "" if name in {row["name"] for row in rows} else skip_reason("no consumer")
-
-
-def pending_filter(where: Mapping[str, str]) -> PendingFilter:
-    """The filter in ``where``; raises ``ConfigurationError`` for values that cannot be."""
-    try:
-        return PendingFilter(
-            consumer=where.get("consumer", ""),
-            state=EntryState(where["state"]) if where.get("state") else None,
-            min_idle=timedelta(seconds=float(where["min_idle"])) if where.get("min_idle") else None,
-            min_deliveries=int(where["min_deliveries"]) if where.get("min_deliveries") else None,
-            error=where.get("error", ""),
-            since=where.get("since", ""),
-            until=where.get("until", ""),
-        )
-    except (ValueError, OverflowError) as error:
-        states = ", ".join(EntryState)
-        raise ConfigurationError(
-            f"The filter cannot be used: {error}. A state is one of {states}; min_idle is a number of seconds, and"
-            " min_deliveries a number."
-        ) from error
-
-
-def seen_as(target: Target) -> tuple[Any, Any, Any]:
-    """``target`` for a script: without owner and count if only its id is known."""
-    is_known = target.owner or target.delivery_count
-    return target.id, raw(target.owner), target.delivery_count if is_known else ""
 
 
 def nobody_runs(label: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,9 +16,11 @@ from stream_events.consuming.scripts import Scripts
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, group_keys, is_derived, requeue_keys, stream_key
 from stream_events.operations.command import command_for
+from stream_events.operations.inspection import stream_states
 from stream_events.operations.names import raw, readable
-from stream_events.operations.orders import Level, Order, Plan
+from stream_events.operations.orders import Level, Order, Plan, new_nonce
 from stream_events.operations.progress import Actor, Limit, Skipped
+from stream_events.operations.states import GroupState, StreamState
 
 GIVEN = "yes"  # the value of an option that is a switch
 
@@ -57,6 +59,7 @@ class Performance(ABC):
     level: ClassVar[Level] = Level.TYPE_NAME
     options: ClassVar[tuple[str, ...]] = ()
     takes_group: ClassVar[bool] = True
+    may_have_group: ClassVar[bool] = False
     takes_targets: ClassVar[bool] = False
 
     def __init__(self, order: Order) -> None:
@@ -89,7 +92,7 @@ class Performance(ABC):
         """The whole plan."""
         look = self.look()
         return Plan(
-            order=look.order,
+            order=replace(look.order, nonce=look.order.nonce or new_nonce()),
             summary=look.summary,
             consequence=look.consequence,
             count=look.count,
@@ -109,6 +112,10 @@ class Performance(ABC):
             raise ConfigurationError(f"{order.stream!r} is no stream of events; name one.")
         if self.takes_group and not order.group:
             raise ConfigurationError(f"{verb} needs a group: name it after the stream {order.stream!r}.")
+        if order.group and not (self.takes_group or self.may_have_group):
+            raise ConfigurationError(f"{verb} is about a whole stream; leave the group {order.group!r} away.")
+        if order.requeued and not self.takes_targets:
+            raise ConfigurationError(f"{verb} has nothing to do with requeued entries; leave that away.")
         for option in order.options:
             if option not in self.options:
                 raise ConfigurationError(unknown(option, str(verb), self.options))
@@ -132,6 +139,15 @@ class Performance(ABC):
         if value not in ("", "no", GIVEN):
             raise ConfigurationError(f"The option {option!r} is {value!r}; write {GIVEN!r}, or leave it away.")
         return value == GIVEN
+
+    def states(self) -> StreamState:
+        """The stream and its groups as they are."""
+        return stream_states([self.order.stream])[0]
+
+    def group_in(self, stream: StreamState) -> GroupState:
+        """The group of the order, whether it is there or not."""
+        missing = GroupState(stream=self.order.stream, name=self.order.group, exists=False)
+        return next((one for one in stream.groups if one.name == self.order.group), missing)
 
     @cached_property
     def keys(self) -> Any:

@@ -35,10 +35,9 @@ class Picking(Performance):
     """Acts upon entries one by one; ``fields`` are those of the filter."""
 
     takes_targets = True
-    fields: ClassVar[tuple[str, ...]]
+    fields: tuple[str, ...]
     every: ClassVar[StrPromise]  # the summary where nobody knows how many match,
     some: ClassVar[StrPromise]  # and where somebody does
-    consequence: ClassVar[StrPromise]
 
     def check(self) -> None:
         super().check()
@@ -69,7 +68,7 @@ class Picking(Performance):
 
     def summary(self, count: int | None) -> str:
         """What is done to ``count`` entries."""
-        named = {"count": count, "label": self.label, **self.order.options}
+        named = {"count": count, "label": self.label, "stream": self.order.stream, **self.order.options}
         return str((self.every if count is None else self.some) % named)
 
     @property

@@ -36,13 +36,18 @@ def skip_reason(outcome: str) -> str:
 
 def refusal(error: redis.ResponseError) -> str:
     """What Redis means by ``error``."""
-    text = str(error)
+    return refusal_text(str(error))
+
+
+def refusal_text(text: str) -> str:
+    """The same of an error that a script gave as text."""
+    error = redis.ResponseError(text)
     if is_group_gone(error):
         return _("the group, or its stream, is not there")
     if "WRONGTYPE" in text:
         return _("the key holds something else than a stream")
     if is_out_of_memory(error) or text.startswith("OOM"):
         return _("Redis is out of memory (maxmemory)")
-    if isinstance(error, redis.exceptions.NoPermissionError) or "NOPERM" in text:
+    if "NOPERM" in text or "has no permissions" in text:
         return _("this user of Redis may not do that (%(error)s)") % {"error": explain(error)}
     return explain(error)

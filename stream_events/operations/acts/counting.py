@@ -1,0 +1,31 @@
+"""How many entries lie between two places, as far as one may look."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stream_events.operations.pages import Budget, Place, Spending
+from stream_events.operations.walking import walk
+
+BUDGET = Budget(rows=100_000, seconds=0.3)
+_FIRST_STEP = 200  # entries
+
+
+class Count(NamedTuple):
+    """``number`` of entries; there may be more unless it is exact."""
+
+    number: int
+    is_exact: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.number:,}" if self.is_exact else f"≥ {self.number:,}"
+
+
+def count_entries(key: bytes, first: Place, last: Place, budget: Budget = BUDGET) -> Count:
+    """The entries of the stream ``key`` from ``first`` to ``last``."""
+    spending = Spending(budget)
+    for _ in walk(key, first, last, _FIRST_STEP):
+        if spending.is_over():
+            return Count(spending.rows, is_exact=False)
+        spending.rows += 1
+    return Count(spending.rows)
