@@ -14,7 +14,7 @@ const choice = bar.querySelector("select");
 const problem = document.getElementById("se-live-problem");
 const said = document.getElementById("se-live-said");
 const floor = Number(bar.dataset.minRefresh) * 1000;
-const time = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { timeStyle: "medium" });
+const time = clock();
 
 let updatedAt = Date.now();
 let triedAt = updatedAt;
@@ -23,6 +23,17 @@ let spokenAt = 0;
 let pause = 0; // after a failure
 let isAsking = false;
 let isOver = false;
+
+// Times as the server writes them, if the browser knows its zone.
+function clock() {
+  const language = document.documentElement.lang || undefined;
+  const options = { timeStyle: "medium", hourCycle: "h23" };
+  try {
+    return new Intl.DateTimeFormat(language, { ...options, timeZone: bar.dataset.zone });
+  } catch {
+    return new Intl.DateTimeFormat(language, options);
+  }
+}
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -56,10 +67,12 @@ function obstacle() {
   return [...regions(document).values()].some(open) ? "open" : "";
 }
 
-// A row is the one that it was if its key is, or else what selects or opens it.
+// A row is the one that it was if its key is, or else the box that selects it, the link that opens it, or its name.
 function key(row) {
   const box = row.querySelector("input.action-select");
-  return row.dataset.key ?? box?.value ?? row.querySelector("a[href]")?.getAttribute("href") ?? row.cells[0]?.textContent;
+  const head = row.querySelector("th") ?? row.cells[0];
+  const link = head?.querySelector("a[href]");
+  return row.dataset.key ?? box?.value ?? link?.getAttribute("href") ?? (head?.firstElementChild ?? head)?.textContent;
 }
 
 // Puts `made` in the place of `old`; the focus stays where it was, by its place among what can have it.
@@ -70,9 +83,10 @@ function replace(old, made) {
 }
 
 function updateCells(row, made) {
+  const others = [...made.cells]; // those that are put into the page leave `made`
   let changed = false;
   [...row.cells].forEach((cell, at) => {
-    const other = made.cells[at];
+    const other = others[at];
     if (cell.isEqualNode(other)) return;
     if (!other.querySelector("time")) {
       other.classList.add(CHANGED);
@@ -151,31 +165,34 @@ function succeed() {
   setText(bar.querySelector(".se-live-state"), sentence("updated", time.format(updatedAt)));
 }
 
+// The page as the server has it now; nothing if it is not to be had.
+async function ask() {
+  const headers = { "X-Stream-Events-Poll": "1" };
+  try {
+    const answer = await fetch(location.href, { headers, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
+    if (answer.type === "opaqueredirect") leave();
+    return answer.ok ? await answer.text() : "";
+  } catch {
+    return "";
+  }
+}
+
+function leave() {
+  isOver = true;
+  setText(problem, bar.dataset.signedOut);
+  problem.hidden = false;
+}
+
 async function refresh() {
   if (isAsking || isOver) return;
   isAsking = true;
   triedAt = Date.now();
-  try {
-    const headers = { "X-Stream-Events-Poll": "1" };
-    const answer = await fetch(location.href, { headers, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) });
-    if (answer.type === "opaqueredirect") {
-      isOver = true;
-      setText(problem, bar.dataset.signedOut);
-      problem.hidden = false;
-    } else if (!answer.ok) {
-      fail();
-    } else {
-      const text = await answer.text();
-      if (obstacle()) return; // since it was asked for
-      update(new DOMParser().parseFromString(text, "text/html"));
-      succeed();
-    }
-  } catch (error) {
-    if (error instanceof TypeError || error.name === "TimeoutError" || error.name === "AbortError") fail();
-    else throw error;
-  } finally {
-    isAsking = false;
-  }
+  const text = await ask();
+  isAsking = false;
+  if (isOver || (text && obstacle())) return; // which may have come since it was asked for
+  if (!text) return fail();
+  update(new DOMParser().parseFromString(text, "text/html"));
+  succeed();
 }
 
 function interval() {
