@@ -112,9 +112,9 @@ class RedisChangeList(ChangeList):
         self.place = Place.of(request, model_admin.place_parameter)
         self.page = model_admin.fetch(request, self.place)
         self.paging = Paging(request, self.place, self.page, self.opts)
-        self.result_list = [model_admin.row(request, one) for one in self.page.rows]
+        self.result_list = model_admin.rows(request, self.page)
         self.result_count = self.page.total
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # the page says it below
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(self.result_list)
         self.paginator = None
@@ -136,6 +136,10 @@ class RedisAdmin(ReadOnlyAdmin):
     def name_parts(self, item: Any) -> tuple[str, ...]:
         """What names ``item``, one of the rows: see ``names.object_id``."""
         raise TypeError(f"{type(self).__name__} does not say in name_parts() how its rows are named.")
+
+    def rows(self, request: HttpRequest, page: Page[Any]) -> list[Any]:
+        """The objects of a whole page, for lists that want something for all of them at once."""
+        return [self.row(request, one) for one in page.rows]
 
     def row(self, request: HttpRequest, item: Any) -> Model:
         """An object of the admin for ``item``, with what its cells need: ``state``, ``links`` and ``request``."""
@@ -182,7 +186,8 @@ class RedisAdmin(ReadOnlyAdmin):
         request: HttpRequest,
         object_id: str,
         template: str,
-        find: Callable[..., dict[str, Any] | None],
+        find: Callable[..., dict[str, Any] | HttpResponse | None],
+        named_by: int = 0,
     ) -> HttpResponse:
         """A page of the thing that the URL names as ``object_id``: what ``find`` says of it, in ``template``."""
         if request.method not in ("GET", "HEAD"):
@@ -190,9 +195,11 @@ class RedisAdmin(ReadOnlyAdmin):
         parts = object_parts(unquote(object_id))
 
         def page() -> HttpResponse:
-            found = find(request, *parts) if len(parts) == self.named_by else None
+            found = find(request, *parts) if len(parts) == (named_by or self.named_by) else None
             if found is None:
                 return self.unavailable(request, self.gone(*parts), status=404)
+            if isinstance(found, HttpResponse):
+                return found
             context = self.page_context(request, object_id=object_id, links=self.links(request))
             return TemplateResponse(request, template, {**context, **found})
 
