@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from stream_events.admin.badges import badge
 from stream_events.admin.charts import sparkline
-from stream_events.admin.chips import dead_link, pending_link
+from stream_events.admin.chips import pending_link
 from stream_events.admin.display import aside, link, moment, number
 from stream_events.admin.filters import (
     HEALTH,
@@ -56,7 +56,6 @@ class ConsumerGroupAdmin(GroupPage):
         "oldest_pending",
         "consumers",
         "handled",
-        "dead_letters",
     )
     list_filter = (HealthFilter, RunningFilter, LagFilter)
     search_fields = ("id",)
@@ -106,11 +105,14 @@ class ConsumerGroupAdmin(GroupPage):
 
     @admin.display(description=gettext_lazy("lag"))
     def lag_entries(self, row: Any) -> SafeString:
+        if row.stream_state.problem:
+            return format_html("{}{}", _("unknown"), aside(row.stream_state.problem))
         return format_html("{}{}", lag(row.state), aside(why_unknown(row.stream_state, row.state)))
 
     @admin.display(description=gettext_lazy("time lag"))
     def lag_time(self, row: Any) -> SafeString:
-        return format_html("{}{}", time_lag(row.state), aside(_trend(row.history)))
+        text = _("unknown") if row.stream_state.problem else time_lag(row.state)
+        return format_html("{}{}", text, aside(_trend(row.history)))
 
     @admin.display(description=gettext_lazy("pending"))
     def pending(self, row: Any) -> SafeString | str:
@@ -134,10 +136,6 @@ class ConsumerGroupAdmin(GroupPage):
             return UNKNOWN
         line = sparkline(values, _("Handled a minute"))
         return format_html('<span class="se-rate">{}</span> {}', number(round(known[-1])), line)
-
-    @admin.display(description=gettext_lazy("dead letters"))
-    def dead_letters(self, row: Any) -> SafeString | str:
-        return dead_link(row.state, row.links)
 
 
 def _most_late_first(pair: Pair) -> tuple[timedelta, int, str, str]:

@@ -15,9 +15,9 @@ from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from stream_events.admin import names
 from stream_events.admin.access import is_read_only
 from stream_events.admin.links import Links
-from stream_events.admin.names import object_id, object_parts
 from stream_events.admin.paging import Paging
 from stream_events.admin.place import Place
 from stream_events.admin.problems import PROBLEMS, problem
@@ -143,7 +143,7 @@ class RedisAdmin(ReadOnlyAdmin):
 
     def row(self, request: HttpRequest, item: Any) -> Model:
         """An object of the admin for ``item``, with what its cells need: ``state``, ``links`` and ``request``."""
-        row: Any = self.model(pk=object_id(*self.name_parts(item)))
+        row: Any = self.model(pk=names.object_id(*self.name_parts(item)))
         row.state, row.links, row.request = item, self.links(request), request
         found: Model = row
         return found
@@ -192,7 +192,7 @@ class RedisAdmin(ReadOnlyAdmin):
         """A page of the thing that the URL names as ``object_id``: what ``find`` says of it, in ``template``."""
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        parts = object_parts(unquote(object_id))
+        parts = names.object_parts(unquote(object_id))
 
         def page() -> HttpResponse:
             found = find(request, *parts) if len(parts) == (named_by or self.named_by) else None
@@ -200,8 +200,8 @@ class RedisAdmin(ReadOnlyAdmin):
                 return self.unavailable(request, self.gone(*parts), status=404)
             if isinstance(found, HttpResponse):
                 return found
-            context = self.page_context(request, object_id=object_id, links=self.links(request))
-            return TemplateResponse(request, template, {**context, **found})
+            original = self.get_object(request, names.object_id(*parts[: self.named_by]))  # themes make links to it
+            return TemplateResponse(request, template, self.page_context(request, original=original, **found))
 
         return self.guarded(request, page)
 
