@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
+from django.utils.module_loading import import_string
 
+from stream_events.admin.consumers import ConsumerAdmin
+from stream_events.admin.groups import ConsumerGroupAdmin
 from stream_events.admin.outbox import OutboxEventAdmin
 from stream_events.admin.pending import PendingEntryAdmin
 from stream_events.admin.streams import StreamAdmin
-from stream_events.models import OutboxEvent, PendingEntry, Stream
+from stream_events.conf import AdminSettings, get_settings
+from stream_events.exceptions import ConfigurationError
+from stream_events.models import Consumer, ConsumerGroup, OutboxEvent, PendingEntry, Stream
 
 __all__ = ["register"]
 
 PAGES: dict[type[Model], type[admin.ModelAdmin[Any]]] = {
     Stream: StreamAdmin,
+    ConsumerGroup: ConsumerGroupAdmin,
     PendingEntry: PendingEntryAdmin,
+    Consumer: ConsumerAdmin,
     OutboxEvent: OutboxEventAdmin,
 }
 
@@ -24,7 +32,7 @@ PAGES: dict[type[Model], type[admin.ModelAdmin[Any]]] = {
 def register(site: admin.AdminSite, base: type[admin.ModelAdmin[Any]] = admin.ModelAdmin) -> None:
     """Put the section on ``site``; ``base`` is the ModelAdmin that a theme wants its pages to inherit from.
 
-    The default site has it already; registering there again replaces it.
+    The default site has it already, unless the settings say otherwise; registering there again replaces it.
     """
     for model, page in PAGES.items():
         if site.is_registered(model):
@@ -32,4 +40,25 @@ def register(site: admin.AdminSite, base: type[admin.ModelAdmin[Any]] = admin.Mo
         site.register(model, page if base is admin.ModelAdmin else type(page.__name__, (page, base), {}))
 
 
-register(admin.site)
+def _register_by_settings() -> None:
+    try:
+        settings = get_settings().admin
+    except ConfigurationError:
+        settings = AdminSettings()  # the check on settings says what is wrong, and so do the pages
+    if settings.register:
+        register(admin.site, _base_class(settings.base_class))
+
+
+def _base_class(path: str) -> type[admin.ModelAdmin[Any]]:
+    if not path:
+        return admin.ModelAdmin
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"STREAM_EVENTS['ADMIN']['BASE_CLASS'] cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, admin.ModelAdmin)):
+        raise ImproperlyConfigured(f"STREAM_EVENTS['ADMIN']['BASE_CLASS'] is {path!r}, which is no ModelAdmin.")
+    return found
+
+
+_register_by_settings()

@@ -40,6 +40,16 @@ def readable_json(text: str) -> SafeString:
     return format_html('<pre class="se-payload">{}</pre>', shown)
 
 
+def aside(text: str) -> SafeString:
+    """``text`` as a quiet second line of a cell; nothing if there is none."""
+    return format_html('<div class="help">{}</div>', text) if text else SafeString("")
+
+
+def link(url: str, text: str) -> SafeString | str:
+    """``text`` as a link, or as it is where there is nothing to link to."""
+    return format_html('<a href="{}">{}</a>', url, text) if url else text
+
+
 def duration(value: timedelta) -> str:
     """``value`` in its two largest units, such as “4 min 12 s”."""
     seconds = int(value.total_seconds())

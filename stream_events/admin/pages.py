@@ -15,9 +15,9 @@ from django.template.response import TemplateResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from stream_events.admin import names
 from stream_events.admin.access import is_read_only
 from stream_events.admin.links import Links
-from stream_events.admin.names import object_id, object_parts
 from stream_events.admin.paging import Paging
 from stream_events.admin.place import Place
 from stream_events.admin.problems import PROBLEMS, problem
@@ -112,9 +112,9 @@ class RedisChangeList(ChangeList):
         self.place = Place.of(request, model_admin.place_parameter)
         self.page = model_admin.fetch(request, self.place)
         self.paging = Paging(request, self.place, self.page, self.opts)
-        self.result_list = [model_admin.row(request, one) for one in self.page.rows]
+        self.result_list = model_admin.rows(request, self.page)
         self.result_count = self.page.total
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # the page says it below
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(self.result_list)
         self.paginator = None
@@ -137,9 +137,13 @@ class RedisAdmin(ReadOnlyAdmin):
         """What names ``item``, one of the rows: see ``names.object_id``."""
         raise TypeError(f"{type(self).__name__} does not say in name_parts() how its rows are named.")
 
+    def rows(self, request: HttpRequest, page: Page[Any]) -> list[Any]:
+        """The objects of a whole page, for lists that want something for all of them at once."""
+        return [self.row(request, one) for one in page.rows]
+
     def row(self, request: HttpRequest, item: Any) -> Model:
         """An object of the admin for ``item``, with what its cells need: ``state``, ``links`` and ``request``."""
-        row: Any = self.model(pk=object_id(*self.name_parts(item)))
+        row: Any = self.model(pk=names.object_id(*self.name_parts(item)))
         row.state, row.links, row.request = item, self.links(request), request
         found: Model = row
         return found
@@ -182,19 +186,22 @@ class RedisAdmin(ReadOnlyAdmin):
         request: HttpRequest,
         object_id: str,
         template: str,
-        find: Callable[..., dict[str, Any] | None],
+        find: Callable[..., dict[str, Any] | HttpResponse | None],
+        named_by: int = 0,
     ) -> HttpResponse:
         """A page of the thing that the URL names as ``object_id``: what ``find`` says of it, in ``template``."""
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        parts = object_parts(unquote(object_id))
+        parts = names.object_parts(unquote(object_id))
 
         def page() -> HttpResponse:
-            found = find(request, *parts) if len(parts) == self.named_by else None
+            found = find(request, *parts) if len(parts) == (named_by or self.named_by) else None
             if found is None:
                 return self.unavailable(request, self.gone(*parts), status=404)
-            context = self.page_context(request, object_id=object_id, links=self.links(request))
-            return TemplateResponse(request, template, {**context, **found})
+            if isinstance(found, HttpResponse):
+                return found
+            original = self.get_object(request, names.object_id(*parts[: self.named_by]))  # themes make links to it
+            return TemplateResponse(request, template, self.page_context(request, original=original, **found))
 
         return self.guarded(request, page)
 

@@ -104,6 +104,15 @@ def carried(fields: Mapping[bytes, bytes]) -> bytes:
     return json.dumps(rest, ensure_ascii=False).encode() if rest else b""
 
 
+def event_name(fields: Mapping[bytes, bytes]) -> str:
+    """What the event is about and what happened, such as “shop.order create”; empty for what is no event."""
+    with suppress(ValueError, RecursionError):
+        found = json.loads(fields.get(PAYLOAD, b""))
+        if isinstance(found, dict):
+            return " ".join(str(found[name]) for name in ("obj_type", "action") if found.get(name))
+    return ""
+
+
 def headers(fields: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
     """The fields beside the payload that say something about the event."""
     found = {_text(name): _text(value) for name, value in fields.items()}

@@ -10,11 +10,22 @@ from django.http import HttpRequest
 SIZES = (50, 100, 200)
 TRAIL = "trail"
 SIZE = "size"
-PARAMETERS = ("after", "before", TRAIL, SIZE)
+
 
 _BEGIN = "-"  # the first page, in a trail
 _LONGEST = 20  # places that a trail remembers
 _PLACE = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")  # 19 digits always fit into Redis's 64 bits
+
+
+def checked(value: str) -> str:
+    """``value`` if it can be a place in a list, and nothing otherwise."""
+    return value if _PLACE.fullmatch(value) else ""
+
+
+def page_size(request: HttpRequest) -> int:
+    """How many rows the user wants on a page."""
+    wanted = request.GET.get(SIZE, "")
+    return int(wanted) if wanted in map(str, SIZES) else SIZES[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,16 +38,14 @@ class Place:
     size: int = SIZES[0]
 
     @classmethod
-    def of(cls, request: HttpRequest, parameter: str = "after", size: int = SIZES[0]) -> Place:
+    def of(cls, request: HttpRequest, parameter: str = "after") -> Place:
         """The place in the URL of ``request``; whatever makes no sense in it is the first page."""
-        at = request.GET.get(parameter, "")
-        wanted = request.GET.get(SIZE, "")
-        trail = [one for one in request.GET.get(TRAIL, "").split("_") if one == _BEGIN or _PLACE.fullmatch(one)]
+        trail = [one for one in request.GET.get(TRAIL, "").split("_") if one == _BEGIN or checked(one)]
         return cls(
             parameter=parameter,
-            at=at if _PLACE.fullmatch(at) else "",
+            at=checked(request.GET.get(parameter, "")),
             trail=tuple(trail[-_LONGEST:]),
-            size=int(wanted) if wanted in map(str, SIZES) else size,
+            size=page_size(request),
         )
 
     @property

@@ -1,5 +1,8 @@
+from contextlib import contextmanager
+
 import pytest
 from django.contrib.auth.models import Permission, User
+from redis.connection import AbstractConnection
 
 from stream_events import StreamPublisher
 
@@ -36,3 +39,23 @@ def hand_out(server):
         return ids
 
     return run
+
+
+@pytest.fixture
+def round_trips(monkeypatch):
+    """Gathers what is sent to Redis while the block runs: a pipeline is sent at once."""
+
+    @contextmanager
+    def gather():
+        sent = []
+        send = AbstractConnection.send_packed_command
+
+        def count(self, command, *args, **kwargs):
+            sent.append(command)
+            return send(self, command, *args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(AbstractConnection, "send_packed_command", count)
+            yield sent
+
+    return gather
