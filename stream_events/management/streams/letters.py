@@ -1,0 +1,121 @@
+"""``manage.py streams letters``: dead letters of a group, newest first, or how many there are of each error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from stream_events.events import entry_time
+from stream_events.management.streams import display
+from stream_events.management.streams.display import clock, iso, number
+from stream_events.management.streams.filters import add_letter_filters, entry_id, letter_filter
+from stream_events.management.streams.names import check_group_of, find_stream
+from stream_events.management.streams.output import Output, Section
+from stream_events.management.streams.reading import PAGE, add_flags, add_names, pages, show
+from stream_events.operations.dead_letters import DeadLetter, error_classes, letters_page
+
+HELP = "Lists dead letters of a group, newest first; with --facets, how many there are of each error."
+
+
+def add_arguments(parser: CommandParser) -> None:
+    add_names(parser, group="")
+    add_letter_filters(parser)
+    parser.add_argument("--before", type=entry_id, default="", metavar="ID", help="go on before this dead letter")
+    parser.add_argument("--facets", action="store_true", help="count the classes of errors of the newest ones")
+    add_flags(parser, limit=PAGE)
+
+
+def run(output: Output, options: dict[str, Any]) -> None:
+    check_group_of(find_stream(options["stream"]), options["group"])
+    show(output, options, lambda: _facets(options) if options["facets"] else _letters(output, options))
+
+
+def _facets(options: dict[str, Any]) -> Sequence[Section]:
+    counts, are_all = error_classes(options["stream"], options["group"])
+    found = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    scope = "" if are_all else " of the newest dead letters; there are more"
+    return [
+        Section(
+            "errors",
+            [{"error": name, "letters": count} for name, count in found],
+            [{"ERROR": name, "LETTERS": number(count)} for name, count in found],
+            numbers=frozenset({"LETTERS"}),
+        ),
+        Section("page", {"complete": are_all}, text=f"{number(sum(counts.values()))} counted{scope}"),
+    ]
+
+
+def _letters(output: Output, options: dict[str, Any]) -> Sequence[Section]:
+    stream, group, where = options["stream"], options["group"], letter_filter(options)
+    found = list(
+        pages(
+            lambda before, size: letters_page(stream, group, where, before=before, size=size),
+            options["before"],
+            options["limit"],
+        )
+    )
+    rows = [one for page in found for one in page.rows]
+    last = found[-1]
+    more = f"; more with --before {last.after}" if last.after else ""
+    return [
+        Section(
+            "letters",
+            [record(one) for one in rows],
+            [_row(one, output.utc) for one in rows],
+            numbers=frozenset({"DELIVERIES"}),
+        ),
+        Section(
+            "page",
+            {"total": last.total, "before": last.after},
+            text=f"{number(len(rows))} of {number(last.total)} dead letters{more}",
+        ),
+    ]
+
+
+def record(one: DeadLetter) -> dict[str, Any]:
+    reasons = one.reasons
+    return {
+        "id": one.id,
+        "died_at": iso(died_at(one)),
+        "entry_id": reasons.get("entry_id"),
+        "event": display.event(one.fields) or None,
+        "object": display.obj_id(one.fields) or None,
+        "reason": reasons.get("reason"),
+        "error": reasons.get("error") or None,
+        "handler": reasons.get("handler") or None,
+        "deliveries": _count(reasons.get("delivery_count")),
+        "consumer": reasons.get("consumer") or None,
+        "traceback": reasons.get("traceback") or None,
+        "headers": display.headers(one.fields),
+        "payload": display.payload(one.fields),
+    }
+
+
+def _row(one: DeadLetter, utc: bool) -> dict[str, str]:
+    reasons = one.reasons
+    return {
+        "ID": one.id,
+        "DIED-AT": clock(died_at(one), utc=utc),
+        "EVENT": display.event(one.fields),
+        "OBJECT": display.obj_id(one.fields),
+        "REASON": reasons.get("reason", ""),
+        "ERROR": display.cut(reasons.get("error", "")),
+        "HANDLER": reasons.get("handler", ""),
+        "DELIVERIES": reasons.get("delivery_count", ""),
+        "PAYLOAD": display.preview(one.fields),
+    }
+
+
+def died_at(one: DeadLetter) -> datetime:
+    """As its consumer said; else when Redis took it."""
+    try:
+        return datetime.fromisoformat(one.reasons["at"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return entry_time(one.id)
+
+
+def _count(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
