@@ -105,11 +105,9 @@ def _card(row: Row, color: bool) -> Text:
     from rich.text import Text
 
     width = max(map(len, row))
-    said = {title: cell for title, cell in row.items() if cell}
-    lines = (
-        Text.assemble(
-            (title.ljust(width + _GAP), _BOLD if color else ""), (one_line(cell), _style(title, cell, color))
-        )
-        for title, cell in said.items()
-    )
+    lines = [
+        Text.assemble((title.ljust(width + _GAP), _BOLD * color), (one_line(cell), _style(title, cell, color)))
+        for title, cell in row.items()
+        if cell
+    ]
     return Text("\n").join(lines)
