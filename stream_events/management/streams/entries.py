@@ -34,7 +34,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(output: Output, options: dict[str, Any]) -> None:
     state = find_stream(options["stream"])
     if state.problem:
-        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem}.")
+        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem.rstrip('.')}.")
     if options["group"]:
         check_group_of(state, options["group"])
     after = options["after"] or options["at"] or ""

@@ -23,7 +23,7 @@ HELP = "Lists dead letters of a group, newest first; with --facets, how many the
 def add_arguments(parser: CommandParser) -> None:
     add_names(parser, group="")
     add_letter_filters(parser)
-    parser.add_argument("--before", type=entry_id, default="", metavar="ID", help="go on before this dead letter")
+    parser.add_argument("--before", type=entry_id, metavar="ID", help="go on before this dead letter")
     parser.add_argument("--facets", action="store_true", help="count the classes of errors of the newest ones")
     add_flags(parser, limit=PAGE)
 
@@ -53,7 +53,7 @@ def _letters(output: Output, options: dict[str, Any]) -> Sequence[Section]:
     found = list(
         pages(
             lambda before, size: letters_page(stream, group, where, before=before, size=size),
-            options["before"],
+            options["before"] or "",
             options["limit"],
         )
     )

@@ -39,7 +39,7 @@ def check_group_of(state: StreamState, group: str) -> None:
     except ConfigurationError as error:
         raise SelectionError(str(error)) from error
     if state.problem:
-        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem}.")
+        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem.rstrip('.')}.")
     known = {one.name for one in state.groups}
     if group not in known and not dead_letters(state.name, group, size=1):
         raise SelectionError(f"Stream {state.name!r} has no group {group!r}. {_known(group, known)}")

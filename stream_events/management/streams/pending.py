@@ -22,7 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
     add_names(parser, group="")
     add_pending_filters(parser)
     add_requeued(parser)
-    parser.add_argument("--after", type=entry_id, default="", metavar="ID", help="go on after this entry")
+    parser.add_argument("--after", type=entry_id, metavar="ID", help="go on after this entry")
     add_flags(parser, limit=PAGE)
 
 
@@ -35,7 +35,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
         found = list(
             pages(
                 lambda after, size: pending_entries(stream, group, where, after=after, size=size, requeued=requeued),
-                options["after"],
+                options["after"] or "",
                 options["limit"],
             )
         )

@@ -44,7 +44,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(output: Output, options: dict[str, Any]) -> None:
     state = find_stream(options["stream"])
     if state.problem:
-        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem}.")
+        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem.rstrip('.')}.")
     left = options["limit"]
     try:
         for one in _follow(state.name, options):

@@ -75,7 +75,7 @@ class Writing:
         if options.get("group"):
             check_group_of(state, options["group"])
         elif state.problem and self.shape.verb is not Verb.DELETE_STREAM:
-            raise SelectionError(f"{state.name!r} cannot be changed: {state.problem}.")
+            raise SelectionError(f"{state.name!r} cannot be changed: {state.problem.rstrip('.')}.")
 
     def _plan(self, options: dict[str, Any]) -> tuple[Progress, Plan]:
         """Where to begin, and what is ahead; raises ``SelectionError`` for an order that makes no sense."""
