@@ -36,7 +36,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
 def _facets(options: dict[str, Any]) -> Sequence[Section]:
     counts, are_all = error_classes(options["stream"], options["group"])
     found = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    scope = "" if are_all else " of the newest dead letters; there are more"
+    said = f"{number(sum(counts.values()))} dead letters"
     return [
         Section(
             "errors",
@@ -44,7 +44,7 @@ def _facets(options: dict[str, Any]) -> Sequence[Section]:
             [{"ERROR": name, "LETTERS": number(count)} for name, count in found],
             numbers=frozenset({"LETTERS"}),
         ),
-        Section("page", {"complete": are_all}, text=f"{number(sum(counts.values()))} counted{scope}"),
+        Section("page", {"complete": are_all}, text=said if are_all else f"the newest {said}; there are more"),
     ]
 
 

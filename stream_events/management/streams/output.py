@@ -138,14 +138,14 @@ class Output:
         records: Sequence[Mapping[str, Any]] = (
             [section.records] if isinstance(section.records, Mapping) else section.records
         )
-        for number, row in enumerate(section.rows):
-            record = records[number]
-            cells = [
-                _bare(record.get(key(title))) if title in section.numbers and key(title) in record else one_line(cell)
-                for title, cell in row.items()
-                if title not in section.hidden
-            ]
-            self.stdout.write("\t".join(cells))
+        for row, record in zip(section.rows, records, strict=False):
+            self.stdout.write(
+                "\t".join(
+                    _plain_cell(section, record, title, cell)
+                    for title, cell in row.items()
+                    if title not in section.hidden
+                )
+            )
 
     def _tables(self, sections: Sequence[Section]) -> None:
         for number, section in enumerate(sections):
@@ -195,7 +195,10 @@ def _comparable(value: Any) -> Any:
     return value if isinstance(value, int | float | str) else str(value)
 
 
-def _bare(value: Any) -> str:
+def _plain_cell(section: Section, record: Mapping[str, Any], title: str, cell: str) -> str:
+    value = record.get(key(title), cell)
+    if title not in section.numbers or isinstance(value, list):
+        return one_line(cell)
     return "" if value is None else one_line(str(value))
 
 

@@ -66,7 +66,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
         }
         for one in found
     ]
-    output.write(Section("roles", found, rows))
+    output.write(Section("roles", found, rows, numbers=frozenset({"PERMISSIONS", "ADDED"})))
 
 
 def _make(name: str, codenames: tuple[str, ...]) -> dict[str, Any]:
