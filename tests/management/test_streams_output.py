@@ -8,7 +8,7 @@ import pytest
 from django.core.management.base import OutputWrapper
 
 from stream_events.exceptions import SelectionError
-from stream_events.management.streams.display import clock, cut, event, iso, length, number, preview
+from stream_events.management.streams.display import clock, due, event, iso, length, number, preview
 from stream_events.management.streams.output import Choice, Output, Section
 from tests.management.operating import Terminal
 
@@ -152,5 +152,30 @@ def test_an_event_is_named_by_type_and_action(fields, said):
 
 def test_payloads_are_cut_in_tables():
     assert len(preview({b"payload": b"x" * 500})) == 80
-    assert cut("abc", 3) == "abc"
+
     assert preview({b"a": b"1", b"b": b"\xff"}) == "a=1 b=�"
+
+
+def test_a_due_time_is_ahead_or_past():
+    now = datetime.now(UTC)
+    assert (due(now + timedelta(hours=2, seconds=30)), due(now - timedelta(seconds=90)), due(None)) == (
+        "in 2h 00m",
+        "1m 30s ago",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"),
+    [
+        ("elastic", ["ID  ERROR", "1   ValueError: no such customer: …"]),
+        ("folded", ["ID  ERROR", "1   ValueError: no such customer:", "    Ada Lovelace"]),
+    ],
+)
+def test_long_cells_are_cut_or_folded_where_a_terminal_is_narrow(monkeypatch, kind, lines):
+    monkeypatch.setenv("COLUMNS", "36")
+    monkeypatch.setenv("TERM", "xterm")
+    row = {"ID": "1", "ERROR": "ValueError: no such customer: Ada Lovelace"}
+    text = written(Section("errors", [], [row], **{kind: frozenset({"ERROR"})}), stdout=Terminal(), color=False)
+    assert [line.rstrip() for line in text.splitlines()] == lines
+    assert written(Section("errors", [], [row])).splitlines()[1] == "1   ValueError: no such customer: Ada Lovelace"

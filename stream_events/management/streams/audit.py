@@ -38,6 +38,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
                 [_record(one) for one in rows],
                 [_row(one, output.utc) for one in rows],
                 numbers=frozenset({"DONE", "SKIPPED"}),
+                elastic=frozenset({"DETAIL"}),
                 hidden=frozenset({"ID", "BATCH"}),
             ),
             Section(

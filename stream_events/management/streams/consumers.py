@@ -31,6 +31,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
                 [_record(one) for one in found],
                 [_row(one) for one in found],
                 numbers=frozenset({"PENDING", "IDLE", "INACTIVE", "LEASE", "PID", "OLDEST"}),
+                elastic=frozenset({"CONSUMER", "HOST"}),
             )
         ]
 

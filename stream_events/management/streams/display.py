@@ -9,6 +9,7 @@ from django.utils.timezone import localtime
 
 from stream_events.events import PAYLOAD, decode_payload
 from stream_events.exceptions import EventDecodeError
+from stream_events.management.streams.tables import cut
 
 PREVIEW = 80  # characters of a payload in a table
 
@@ -38,6 +39,14 @@ def since(moment: datetime | None) -> timedelta | None:
     return None if moment is None else max(timedelta(0), datetime.now(UTC) - moment)
 
 
+def due(moment: datetime | None) -> str:
+    """How far away ``moment`` is: “in 3m 10s”, “12s ago”."""
+    if moment is None:
+        return ""
+    left = moment - datetime.now(UTC)
+    return f"in {length(left)}" if left > timedelta(0) else f"{length(-left)} ago"
+
+
 def clock(moment: datetime | None, *, utc: bool) -> str:
     """``moment`` to the second: in the project's time zone, or in UTC."""
     if moment is None:
@@ -59,10 +68,6 @@ def seconds(value: timedelta | None) -> float | None:
     return None if value is None else round(value.total_seconds(), 3)
 
 
-def cut(text: str, width: int = PREVIEW) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
-
-
 def payload(fields: dict[bytes, bytes] | None) -> Any:
     """What an entry carries: an object, or the text of what is none; None if there is nothing."""
     if not fields or PAYLOAD not in fields:
@@ -78,8 +83,8 @@ def preview(fields: dict[bytes, bytes] | None) -> str:
     if not fields:
         return ""
     if PAYLOAD in fields:
-        return cut(fields[PAYLOAD][: 4 * PREVIEW].decode("utf-8", "replace"))
-    return cut(" ".join(f"{name}={value}" for name, value in headers(fields).items()))
+        return cut(fields[PAYLOAD][: 4 * PREVIEW].decode("utf-8", "replace"), PREVIEW)
+    return cut(" ".join(f"{name}={value}" for name, value in headers(fields).items()), PREVIEW)
 
 
 def event(fields: dict[bytes, bytes] | None) -> str:

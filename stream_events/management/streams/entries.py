@@ -55,7 +55,12 @@ def run(output: Output, options: dict[str, Any]) -> None:
         last = found[-1]
         more = f"; more with --{'after' if after else 'before'} {last.after}" if last.after else ""
         return [
-            Section("entries", [record(one) for one in rows], [row(one, output.utc) for one in rows]),
+            Section(
+                "entries",
+                [record(one) for one in rows],
+                [row(one, output.utc) for one in rows],
+                elastic=frozenset({"PAYLOAD"}),
+            ),
             Section(
                 "page",
                 {"total": last.total, "after" if after else "before": last.after},

@@ -66,6 +66,7 @@ def _letters(output: Output, options: dict[str, Any]) -> Sequence[Section]:
             [record(one) for one in rows],
             [_row(one, output.utc) for one in rows],
             numbers=frozenset({"DELIVERIES"}),
+            elastic=frozenset({"ERROR", "HANDLER", "PAYLOAD"}),
         ),
         Section(
             "page",
@@ -102,7 +103,7 @@ def _row(one: DeadLetter, utc: bool) -> dict[str, str]:
         "EVENT": display.event(one.fields),
         "OBJECT": display.obj_id(one.fields),
         "REASON": reasons.get("reason", ""),
-        "ERROR": display.cut(reasons.get("error", "")),
+        "ERROR": reasons.get("error", ""),
         "HANDLER": reasons.get("handler", ""),
         "DELIVERIES": reasons.get("delivery_count", ""),
         "PAYLOAD": display.preview(one.fields),

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import CommandParser, OutputWrapper
 
 from stream_events.exceptions import SelectionError
-from stream_events.management.streams.tables import Row, is_rich, one_line, write_rich_table, written_table
+from stream_events.management.streams.tables import Row, Style, is_rich, one_line, write_rich_table, written_table
 from stream_events.pipes import discard
 
 FORMATS = ("table", "plain", "json", "ndjson")
@@ -22,16 +22,23 @@ class Section:
     """One kind of things: the same as records for programs and as rows for people.
 
     The column “LAG-TIME” is the key ``lag_time`` of the records, “IN/MIN” is ``in_per_min``. Cells of ``numbers`` are
-    aligned at the right, and with ``plain`` are what the records have. Columns in ``hidden`` are shown when they are
-    asked for, and with ``plain`` never else. People get ``text`` instead of the rows, if there is any.
+    aligned at the right, and with ``plain`` are what the records have. On a narrow terminal, cells of ``elastic`` are
+    cut, and those of ``folded`` go on in the next line. Columns in ``hidden`` are shown only when they are asked for.
+    People get ``text`` instead of the rows, if there is any.
     """
 
     name: str
     records: Sequence[Mapping[str, Any]] | Mapping[str, Any]
     rows: Sequence[Row] = ()
     numbers: frozenset[str] = frozenset()
+    elastic: frozenset[str] = frozenset()
+    folded: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
     text: str = ""
+
+    @property
+    def style(self) -> Style:
+        return Style(self.numbers, self.elastic | self.folded, self.folded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,7 @@ class Output:
                 continue
             rows = visible(section, keep_empty=bool(self.choice.columns) and not number)
             if is_rich(self.stdout):
-                write_rich_table(self.stdout, rows, section.numbers, color=self.color)
+                write_rich_table(self.stdout, rows, section.style, color=self.color)
             else:
                 self.stdout.write(written_table(rows, section.numbers))
 

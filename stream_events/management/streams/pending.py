@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from stream_events.management.streams import display
-from stream_events.management.streams.display import clock, iso, length, number, seconds, since
+from stream_events.management.streams.display import due, iso, length, number, seconds, since
 from stream_events.management.streams.filters import add_pending_filters, add_requeued, entry_id, pending_filter
 from stream_events.management.streams.names import check_group_of, find_stream
 from stream_events.management.streams.output import Output, Section
@@ -48,8 +48,10 @@ def run(output: Output, options: dict[str, Any]) -> None:
             Section(
                 "pending",
                 [record(one) for one in rows],
-                [_row(one, output.utc) for one in rows],
-                numbers=frozenset({"AGE", "IDLE", "DELIVERIES"}),
+                [_row(one) for one in rows],
+                numbers=frozenset({"AGE", "IDLE", "DELIVERIES", "DUE"}),
+                elastic=frozenset({"CONSUMER", "ERROR", "PAYLOAD"}),
+                hidden=frozenset({"AGE"}),
             ),
             Section("page", {"total": last.total, "after": last.after}, text=end),
         ]
@@ -77,7 +79,7 @@ def record(one: PendingEntry) -> dict[str, Any]:
     }
 
 
-def _row(one: PendingEntry, utc: bool) -> dict[str, str]:
+def _row(one: PendingEntry) -> dict[str, str]:
     return {
         "ID": one.entry_id,
         "AGE": length(since(one.added_at)),
@@ -85,8 +87,8 @@ def _row(one: PendingEntry, utc: bool) -> dict[str, str]:
         "CONSUMER": one.consumer,
         "IDLE": length(one.idle),
         "DELIVERIES": number(one.delivery_count),
-        "DUE": clock(one.due_at, utc=utc),
+        "DUE": due(one.due_at),
         "EVENT": display.event(one.fields),
-        "ERROR": display.cut(one.error),
+        "ERROR": one.error,
         "PAYLOAD": display.preview(one.fields),
     }

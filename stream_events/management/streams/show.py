@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from stream_events.exceptions import SelectionError
-from stream_events.management.streams import display, entries, letters, pending
-from stream_events.management.streams.display import clock, length, number
+from stream_events.management.streams import entries, letters, pending
+from stream_events.management.streams.display import clock, due, length, number
 from stream_events.management.streams.filters import entry_id
 from stream_events.management.streams.names import check_group_of, find_stream
 from stream_events.management.streams.output import FORMATS, Output, Section, add_format
@@ -77,8 +77,9 @@ def _entry(output: Output, stream: str, group: str | None, wanted: str) -> list[
     groups = Section(
         "groups",
         [_status_record(one) for one in statuses],
-        [_status_row(one, output.utc) for one in statuses],
-        numbers=frozenset({"IDLE", "DELIVERIES"}),
+        [_status_row(one) for one in statuses],
+        numbers=frozenset({"IDLE", "DELIVERIES", "DUE"}),
+        elastic=frozenset({"CONSUMER", "ERROR"}),
     )
     if found is None:
         record: dict[str, Any] = {"id": wanted, "payload": None}
@@ -104,7 +105,7 @@ def _status_record(one: GroupStatus) -> dict[str, Any]:
     }
 
 
-def _status_row(one: GroupStatus, utc: bool) -> dict[str, str]:
+def _status_row(one: GroupStatus) -> dict[str, str]:
     held = one.pending
     return {
         "GROUP": one.group,
@@ -113,8 +114,8 @@ def _status_row(one: GroupStatus, utc: bool) -> dict[str, str]:
         "CONSUMER": held.consumer if held else "",
         "IDLE": length(held.idle) if held else "",
         "DELIVERIES": number(held.delivery_count) if held else "",
-        "DUE": clock(held.due_at, utc=utc) if held else "",
-        "ERROR": display.cut(held.error) if held else "",
+        "DUE": due(held.due_at) if held else "",
+        "ERROR": held.error if held else "",
         "DEAD-LETTER": one.dead_letter_id,
     }
 

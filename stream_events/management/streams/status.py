@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 
 from stream_events.conf import get_settings
 from stream_events.connections import safe_url
-from stream_events.management.streams.display import clock, iso, length, number, seconds, since
+from stream_events.management.streams.display import iso, length, number, seconds, since
 from stream_events.management.streams.names import find_streams
 from stream_events.management.streams.output import Output, Section
 from stream_events.management.streams.reading import add_flags, add_names, show
@@ -33,8 +33,10 @@ def run(output: Output, options: dict[str, Any]) -> None:
             Section(
                 "streams",
                 [_record(one) for one in states],
-                [_row(one, output.utc) for one in states],
-                numbers=frozenset({"LENGTH", "GROUPS", "LAG", "LAG-TIME", "PENDING", "DEAD"}),
+                [_row(one) for one in states],
+                numbers=frozenset({"LENGTH", "GROUPS", "LAG", "LAG-TIME", "PENDING", "DEAD", "LAST-ENTRY"}),
+                folded=frozenset({"PROBLEMS"}),
+                hidden=frozenset({"GROUPS"}),
             ),
             Section("server", server, text=f"{server['version']} at {server['url']}"),
         ]
@@ -93,13 +95,13 @@ def _record(state: StreamState) -> dict[str, Any]:
         "dead": sum(one.dead for one in state.groups),
         "first_id": state.first_id or None,
         "last_id": state.last_id or None,
-        "last_entry": iso(state.last_entry_at),
-        "last_entry_age": seconds(since(state.last_entry_at)),
+        "last_entry": seconds(since(state.last_entry_at)),
+        "last_entry_at": iso(state.last_entry_at),
         "problems": problems(state),
     }
 
 
-def _row(state: StreamState, utc: bool) -> dict[str, str]:
+def _row(state: StreamState) -> dict[str, str]:
     lags = [one.time_lag for one in state.groups if one.time_lag is not None]
     return {
         "STREAM": state.name,
@@ -110,6 +112,6 @@ def _row(state: StreamState, utc: bool) -> dict[str, str]:
         "LAG-TIME": length(max(lags)) if lags else "",
         "PENDING": number(sum(one.pending for one in state.groups)),
         "DEAD": number(sum(one.dead for one in state.groups)),
-        "LAST-ENTRY": clock(state.last_entry_at, utc=utc) or "never",
+        "LAST-ENTRY": length(since(state.last_entry_at)) or "never",
         "PROBLEMS": "; ".join(problems(state)),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import OutputWrapper
@@ -16,7 +18,7 @@ Row = Mapping[str, str]  # the text of each cell by the title of its column; emp
 
 _BOLD = "bold"
 _GAP = 2  # between two columns
-_FOLDED = 24  # characters; cells that are longer may be folded
+_SHORTEST = 20  # characters that are left at least of what may be cut or folded
 
 # A word says the same as its colour does.
 _COLORS = {
@@ -36,34 +38,57 @@ _COLORS = {
 _COLORED = ("HEALTH", "STATE")
 
 
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Titles of columns: ``numbers`` stand at the right, and where room is scarce ``elastic`` cells are cut, but those
+    that are ``folded`` go on in the next line.
+    """
+
+    numbers: frozenset[str] = frozenset()
+    elastic: frozenset[str] = frozenset()
+    folded: frozenset[str] = frozenset()
+
+
 def is_rich(stdout: OutputWrapper) -> bool:
     """Whether somebody watches, and the extra “cli” is there; what reads a file expects no line to be broken."""
     return bool(stdout.isatty()) and importlib.util.find_spec("rich") is not None
 
 
-def write_rich_table(stdout: OutputWrapper, rows: Sequence[Row], numbers: Collection[str], *, color: bool) -> None:
+def write_rich_table(stdout: OutputWrapper, rows: Sequence[Row], style: Style, *, color: bool) -> None:
     from rich.console import Console  # of the extra “cli”, so it may be missing
 
     file: Any = getattr(stdout, "_out", stdout)
     console = Console(file=file, no_color=not color or None, highlight=False)
-    console.print(table_for(rows, numbers, console.width, color=color))
+    console.print(table_for(rows, style, console.width, color=color))
 
 
-def table_for(rows: Sequence[Row], numbers: Collection[str], width: int, *, color: bool) -> RenderableType:
+def table_for(rows: Sequence[Row], style: Style, width: int, *, color: bool) -> RenderableType:
     """A table, or where ``width`` is too little for it, each row as lines of a title and a cell."""
     from rich.table import Table
     from rich.text import Text
 
-    if _least_width(rows) > width:
-        return Text("\n\n").join(_card(row, color) for row in rows)
+    widths = {title: max(len(title), *(len(row[title]) for row in rows)) for title in rows[0]}
+    soft = [title for title in widths if title in style.elastic]
+    rest = width - _GAP * (len(widths) - 1) - sum(widths[title] for title in widths if title not in soft)
+    if rest < sum(min(widths[title], _SHORTEST) for title in soft):
+        return Text("\n\n").join(_card(row, style, width, color) for row in rows)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style=_BOLD if color else "")
-    for title in rows[0]:
-        is_long = max(len(row[title]) for row in rows) > _FOLDED
-        align: Any = "right" if title in numbers else "left"
-        table.add_column(title, justify=align, overflow="fold", no_wrap=not is_long)
+    for title in widths:
+        align: Any = "right" if title in style.numbers else "left"
+        table.add_column(title, justify=align, no_wrap=title not in style.folded)
+    shares = _shares([widths[title] for title in soft], rest)
+    room = dict(zip(soft, shares, strict=True))
+    for title, share in room.items():
+        table.columns[list(widths).index(title)].width = share
     for row in rows:
+        cells = ((title, one_line(cell)) for title, cell in row.items())
         # Not markup: names may have brackets.
-        table.add_row(*(Text(one_line(cell), style=_style(title, cell, color)) for title, cell in row.items()))
+        table.add_row(
+            *(
+                Text(cell if title in style.folded else cut(cell, room.get(title)), style=_color(title, cell, color))
+                for title, cell in cells
+            )
+        )
     return table
 
 
@@ -91,23 +116,34 @@ def one_line(cell: str) -> str:
     return "".join(one if one.isprintable() else " " for one in cell)
 
 
-def _style(title: str, cell: str, color: bool) -> str:
+def cut(text: str, width: int | None) -> str:
+    return text if width is None or len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _color(title: str, cell: str, color: bool) -> str:
     return _COLORS.get(cell, "") if color and title in _COLORED else ""
 
 
-def _least_width(rows: Sequence[Row]) -> int:
-    """How narrow a table of ``rows`` can become without breaking what is short."""
-    widest = [max(len(title), *(min(len(row[title]), _FOLDED) for row in rows)) for title in rows[0]]
-    return sum(widest) + _GAP * (len(widest) - 1)
+def _shares(wanted: Sequence[int], room: int) -> list[int]:
+    """``room`` for columns that would like to be as wide as ``wanted``: none is wider than it needs to be."""
+    shares = [0] * len(wanted)
+    for at in sorted(range(len(wanted)), key=lambda one: wanted[one]):
+        left = sum(share == 0 for share in shares)
+        shares[at] = min(wanted[at], room // left)
+        room -= shares[at]
+    return shares
 
 
-def _card(row: Row, color: bool) -> Text:
+def _card(row: Row, style: Style, width: int, color: bool) -> Text:
     from rich.text import Text
 
-    width = max(map(len, row))
-    lines = [
-        Text.assemble((title.ljust(width + _GAP), _BOLD * color), (one_line(cell), _style(title, cell, color)))
-        for title, cell in row.items()
-        if cell
-    ]
+    margin = max(map(len, row)) + _GAP
+    room = max(_SHORTEST, width - margin)
+    lines = []
+    for title, cell in row.items():
+        if cell:
+            said = one_line(cell)
+            parts = wrap(said, room) if title not in style.elastic or title in style.folded else [cut(said, room)]
+            text = f"\n{' ' * margin}".join(parts)
+            lines.append(Text.assemble((title.ljust(margin), _BOLD * color), (text, _color(title, cell, color))))
     return Text("\n").join(lines)

@@ -67,7 +67,7 @@ def _live(output: Output, every: float, look: Callable[[], Section]) -> None:
 def _table(section: Section, width: int, color: bool) -> list[RenderableType]:
     if not section.rows:
         return ["There is no group yet."]
-    return [table_for(visible(section), section.numbers, width, color=color)]
+    return [table_for(visible(section), section.style, width, color=color)]
 
 
 def _headline(output: Output, trouble: str) -> str:
