@@ -168,7 +168,7 @@ def test_a_due_time_is_ahead_or_past():
 @pytest.mark.parametrize(
     ("kind", "lines"),
     [
-        ("elastic", ["ID  ERROR", "1   ValueError: no such customer: …"]),
+        ("elastic", ["ID  ERROR", "1   ValueError: no such customer: A…"]),
         ("folded", ["ID  ERROR", "1   ValueError: no such customer:", "    Ada Lovelace"]),
     ],
 )

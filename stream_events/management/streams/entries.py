@@ -59,7 +59,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
                 "entries",
                 [record(one) for one in rows],
                 [row(one, output.utc) for one in rows],
-                elastic=frozenset({"PAYLOAD"}),
+                elastic=frozenset({"EVENT", "OBJECT", "PAYLOAD"}),
             ),
             Section(
                 "page",

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 
 from stream_events.events import entry_time
 from stream_events.management.streams import display
-from stream_events.management.streams.display import clock, iso, number
+from stream_events.management.streams.display import clock, iso, length, number, seconds, since
 from stream_events.management.streams.filters import add_letter_filters, entry_id, letter_filter
 from stream_events.management.streams.names import check_group_of, find_stream
 from stream_events.management.streams.output import Output, Section
@@ -65,8 +65,9 @@ def _letters(output: Output, options: dict[str, Any]) -> Sequence[Section]:
             "letters",
             [record(one) for one in rows],
             [_row(one, output.utc) for one in rows],
-            numbers=frozenset({"DELIVERIES"}),
-            elastic=frozenset({"ERROR", "HANDLER", "PAYLOAD"}),
+            numbers=frozenset({"AGE", "DELIVERIES"}),
+            elastic=frozenset({"EVENT", "OBJECT", "ERROR", "HANDLER", "PAYLOAD"}),
+            hidden=frozenset({"DIED-AT"}),
         ),
         Section(
             "page",
@@ -80,6 +81,7 @@ def record(one: DeadLetter) -> dict[str, Any]:
     reasons = one.reasons
     return {
         "id": one.id,
+        "age": seconds(since(died_at(one))),
         "died_at": iso(died_at(one)),
         "entry_id": reasons.get("entry_id"),
         "event": display.event(one.fields) or None,
@@ -99,6 +101,7 @@ def _row(one: DeadLetter, utc: bool) -> dict[str, str]:
     reasons = one.reasons
     return {
         "ID": one.id,
+        "AGE": length(since(died_at(one))),
         "DIED-AT": clock(died_at(one), utc=utc),
         "EVENT": display.event(one.fields),
         "OBJECT": display.obj_id(one.fields),

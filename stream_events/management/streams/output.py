@@ -38,7 +38,7 @@ class Section:
 
     @property
     def style(self) -> Style:
-        return Style(self.numbers, self.elastic | self.folded, self.folded)
+        return Style(self.numbers, self.elastic, self.folded)
 
 
 @dataclass(frozen=True, slots=True)

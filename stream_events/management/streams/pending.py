@@ -50,7 +50,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
                 [record(one) for one in rows],
                 [_row(one) for one in rows],
                 numbers=frozenset({"AGE", "IDLE", "DELIVERIES", "DUE"}),
-                elastic=frozenset({"CONSUMER", "ERROR", "PAYLOAD"}),
+                elastic=frozenset({"CONSUMER", "EVENT", "ERROR", "PAYLOAD"}),
                 hidden=frozenset({"AGE"}),
             ),
             Section("page", {"total": last.total, "after": last.after}, text=end),

@@ -18,7 +18,8 @@ Row = Mapping[str, str]  # the text of each cell by the title of its column; emp
 
 _BOLD = "bold"
 _GAP = 2  # between two columns
-_SHORTEST = 20  # characters that are left at least of what may be cut or folded
+_CUT = 12  # characters that are left at least of a cell that is cut,
+_FOLDED = 20  # and in a line of one that is folded
 
 # A word says the same as its colour does.
 _COLORS = {
@@ -40,13 +41,16 @@ _COLORED = ("HEALTH", "STATE")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Titles of columns: ``numbers`` stand at the right, and where room is scarce ``elastic`` cells are cut, but those
-    that are ``folded`` go on in the next line.
+    """Titles of columns: ``numbers`` stand at the right.
+
+    Where room is scarce, ``elastic`` cells are cut, those that are ``folded`` go on in the next line, and columns that
+    are ``spare`` are left out.
     """
 
     numbers: frozenset[str] = frozenset()
     elastic: frozenset[str] = frozenset()
     folded: frozenset[str] = frozenset()
+    spare: frozenset[str] = frozenset({"PAYLOAD"})
 
 
 def is_rich(stdout: OutputWrapper) -> bool:
@@ -67,28 +71,21 @@ def table_for(rows: Sequence[Row], style: Style, width: int, *, color: bool) -> 
     from rich.table import Table
     from rich.text import Text
 
-    widths = {title: max(len(title), *(len(row[title]) for row in rows)) for title in rows[0]}
-    soft = [title for title in widths if title in style.elastic]
-    rest = width - _GAP * (len(widths) - 1) - sum(widths[title] for title in widths if title not in soft)
-    if rest < sum(min(widths[title], _SHORTEST) for title in soft):
+    room = _rooms(rows, style, width)
+    if room is None:
         return Text("\n\n").join(_card(row, style, width, color) for row in rows)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style=_BOLD if color else "")
-    for title in widths:
-        align: Any = "right" if title in style.numbers else "left"
-        table.add_column(title, justify=align, no_wrap=title not in style.folded)
-    shares = _shares([widths[title] for title in soft], rest)
-    room = dict(zip(soft, shares, strict=True))
     for title, share in room.items():
-        table.columns[list(widths).index(title)].width = share
+        align: Any = "right" if title in style.numbers else "left"
+        is_folded = title in style.folded
+        table.add_column(title, justify=align, no_wrap=not is_folded, overflow="fold", width=share)
     for row in rows:
-        cells = ((title, one_line(cell)) for title, cell in row.items())
-        # Not markup: names may have brackets.
-        table.add_row(
-            *(
-                Text(cell if title in style.folded else cut(cell, room.get(title)), style=_color(title, cell, color))
-                for title, cell in cells
-            )
-        )
+        cells = []
+        for title, share in room.items():
+            cell = one_line(row[title])
+            text = cell if title in style.folded else cut(cell, share)
+            cells.append(Text(text, style=_color(title, cell, color)))  # not markup: names may have brackets
+        table.add_row(*cells)
     return table
 
 
@@ -124,26 +121,36 @@ def _color(title: str, cell: str, color: bool) -> str:
     return _COLORS.get(cell, "") if color and title in _COLORED else ""
 
 
-def _shares(wanted: Sequence[int], room: int) -> list[int]:
-    """``room`` for columns that would like to be as wide as ``wanted``: none is wider than it needs to be."""
-    shares = [0] * len(wanted)
-    for at in sorted(range(len(wanted)), key=lambda one: wanted[one]):
-        left = sum(share == 0 for share in shares)
-        shares[at] = min(wanted[at], room // left)
-        room -= shares[at]
-    return shares
+def _rooms(rows: Sequence[Row], style: Style, width: int) -> dict[str, int] | None:
+    """How wide each column is in a table of ``width``; None where that is too little."""
+    wanted = {title: max(len(title), *(len(row[title]) for row in rows)) for title in rows[0]}
+    soft = {title: min(wanted[title], _FOLDED if title in style.folded else _CUT) for title in wanted}
+    soft = {title: least for title, least in soft.items() if title in style.elastic | style.folded}
+    while True:
+        rest = width - _GAP * (len(wanted) - 1) - sum(wanted[title] for title in wanted if title not in soft)
+        if rest >= sum(soft.values()):
+            break
+        spare = next((title for title in soft if title in style.spare and len(soft) > 1), None)
+        if spare is None:
+            return None
+        del wanted[spare], soft[spare]
+    # The narrowest take what they need; what they leave is for the others.
+    for left, title in zip(range(len(soft), 0, -1), sorted(soft, key=lambda one: wanted[one]), strict=True):
+        wanted[title] = min(wanted[title], max(soft[title], rest // left))
+        rest -= wanted[title]
+    return wanted
 
 
 def _card(row: Row, style: Style, width: int, color: bool) -> Text:
     from rich.text import Text
 
     margin = max(map(len, row)) + _GAP
-    room = max(_SHORTEST, width - margin)
+    room = max(_FOLDED, width - margin)
     lines = []
     for title, cell in row.items():
         if cell:
             said = one_line(cell)
-            parts = wrap(said, room) if title not in style.elastic or title in style.folded else [cut(said, room)]
+            parts = [cut(said, room)] if title in style.elastic else wrap(said, room)
             text = f"\n{' ' * margin}".join(parts)
             lines.append(Text.assemble((title.ljust(margin), _BOLD * color), (text, _color(title, cell, color))))
     return Text("\n").join(lines)
