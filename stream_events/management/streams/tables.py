@@ -18,7 +18,7 @@ Row = Mapping[str, str]  # the text of each cell by the title of its column; emp
 
 _BOLD = "bold"
 _GAP = 2  # between two columns
-_CUT = 12  # characters that are left at least of a cell that is cut,
+_CUT = 11  # characters that are left at least of a cell that is cut,
 _FOLDED = 20  # and in a line of one that is folded
 
 # A word says the same as its colour does.
