@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from textwrap import wrap
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -13,17 +14,18 @@ from stream_events.management.streams.tables import aligned
 from stream_events.operations.plans import Level, Plan
 
 _INDENT = "      "
+_NARROW = 30  # characters, however narrow the terminal is
 
 
-def described(plan: Plan) -> str:
-    """``plan`` in lines for people."""
-    lines = [plan.summary, plan.consequence]
-    lines += [f"! {warning}" for warning in plan.warnings]
-    if plan.count is None:
-        lines.append("How many these are, only doing it tells.")
+def described(plan: Plan, width: int | None = None) -> str:
+    """``plan`` in lines for people, none of them wider than ``width``."""
+    said = [plan.summary, plan.consequence, *(f"! {warning}" for warning in plan.warnings)]
+    if plan.count is None and not plan.refusal:
+        said.append("How many these are, only doing it tells.")
+    lines = [part for text in said for part in (_wrapped(text, width) if width else [text])]
     if plan.changes:
         lines += aligned([{"": what, "BEFORE": before, "AFTER": after} for what, before, after in plan.changes])
-    text = f"\n{_INDENT}".join(line for line in lines if line)
+    text = f"\n{_INDENT}".join(lines)
     return f"Plan  {text}"
 
 
@@ -71,3 +73,7 @@ def _ask(output: Output, question: str) -> str:
     if not answer.endswith("\n"):
         output.note("")  # the terminal is still on the line of the question
     return answer.strip()
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, max(_NARROW, width - len(_INDENT)), subsequent_indent="  " * text.startswith("! "))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -106,6 +107,11 @@ class Output:
     @property
     def is_for_programs(self) -> bool:
         return self.format in ("json", "ndjson")
+
+    @property
+    def notes_width(self) -> int | None:
+        """How many characters a line of notes may have; None where no terminal shows them."""
+        return shutil.get_terminal_size().columns if self.notes.isatty() else None
 
     def write(self, *sections: Section) -> bool:
         """Write ``sections``: with ``json`` as one document, with ``plain`` only the rows of the first.

@@ -56,7 +56,7 @@ class Writing:
     def run(self, output: Output, options: dict[str, Any]) -> None:
         self._check_names(options)
         progress, planned = self._plan(options)
-        output.note(asking.described(planned))
+        output.note(asking.described(planned, output.notes_width))
         if planned.refusal:
             self._write_plan(output, planned)
             raise CommandError(planned.refusal, returncode=USAGE)
@@ -110,7 +110,7 @@ class Writing:
         if trouble:
             raise CommandError(f"{trouble}.{self._continuation(progress)}", returncode=code)
         if not progress.is_complete:
-            output.note(f"This was --limit.{self._continuation(progress)}")
+            output.note(f"Stopped at --limit.{self._continuation(progress)}")
         if progress.skipped:
             raise CommandError(_skipped(progress), returncode=PARTIAL)
 
