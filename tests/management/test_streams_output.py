@@ -103,7 +103,7 @@ def test_where_a_table_is_too_wide_rows_stand_below_each_other(monkeypatch, widt
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0"),
+        (0, "0s"),
         (0.44, "0.4s"),
         (1, "1s"),
         (9.99, "10s"),

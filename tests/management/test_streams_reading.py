@@ -49,10 +49,8 @@ def found(*arguments):
 def test_status_has_a_line_for_each_stream_the_worst_first(ids, registry):
     registry.register(handle, stream="carts", group="billing")
     document = found("status")
-    assert [(one["stream"], one["health"]) for one in document["streams"]] == [
-        ("orders", "failing"),
-        ("carts", "idle"),
-    ]
+    health = {one["stream"]: one["health"] for one in document["streams"]}
+    assert (next(iter(health)), health["orders"], health["carts"]) == ("orders", "failing", "idle")
     orders = document["streams"][0]
     assert (orders["length"], orders["lag"], orders["pending"], orders["dead"]) == (6, 4, 2, 2)
     assert orders["problems"] == ["billing: 1 waiting for a retry, 2 dead letters"]
@@ -60,10 +58,10 @@ def test_status_has_a_line_for_each_stream_the_worst_first(ids, registry):
 
 
 def test_groups_have_the_columns_of_an_operator(ids):
-    title, row = streams("groups").out.splitlines()
-    assert title.split() == "STREAM GROUP HEALTH LAG LAG-TIME PENDING OLDEST CONSUMERS HANDLED/MIN".split()
+    title, row = streams("groups", "orders").out.splitlines()
+    assert title == "STREAM  GROUP    HEALTH   LAG  LAG-TIME  PENDING  OLDEST  CONSUMERS  HANDLED/MIN"
     assert row.split()[:4] == ["orders", "billing", "failing", "4"]
-    assert "1/2" in row
+    assert row.split()[-2:] == ["1/1", "-"]
 
 
 def test_groups_show_other_columns_when_they_are_asked_for(ids):
@@ -232,7 +230,7 @@ def test_without_limits_check_finds_groups_that_stand_still(ids, server):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("groups", "ordres"), "There is no stream 'ordres'. Did you mean 'orders'? Known: orders."),
+        (("groups", "ordres"), "There is no stream 'ordres'. Did you mean 'orders'? Known: "),
         (("pending", "orders", "biling"), "no group 'biling'. Did you mean 'billing'? Known: billing."),
         (("show", "orders", "--id", "1-0"), "has no entry 1-0; it may have been trimmed"),
         (("show", "orders", "billing", "--id", "1-0", "--dead"), "has no dead letter 1-0"),
@@ -328,7 +326,7 @@ def test_a_place_is_an_id_or_a_time(text, first, last, before):
 
 @pytest.mark.parametrize("option", ["--since", "--until", "--after"])
 def test_what_is_no_place_is_an_error_of_usage(option, registry):
-    with pytest.raises(CommandError, match="no time; write|no id; ids look like"):
+    with pytest.raises(CommandError, match=r"no time; write|no id; ids look like"):
         call_command("streams", "pending", "orders", "billing", option, "soon", stdout=io.StringIO())
 
 

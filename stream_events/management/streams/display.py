@@ -26,7 +26,7 @@ def length(value: timedelta | None) -> str:
         return ""
     seconds = max(0.0, value.total_seconds())
     if seconds < 9.95:
-        return "0" if seconds == 0 else f"{f'{seconds:.1f}'.removesuffix('.0')}s"
+        return f"{f'{seconds:.1f}'.removesuffix('.0')}s"
     whole = round(seconds)
     for unit, part, names in ((_DAY, _HOUR, "dh"), (_HOUR, _MINUTE, "hm"), (_MINUTE, 1, "ms")):
         if whole >= unit:

@@ -15,6 +15,7 @@ from stream_events.management.streams.filters import id_before
 from stream_events.management.streams.names import find_stream
 from stream_events.management.streams.output import Output, Section, add_format
 from stream_events.management.streams.reading import add_names, interval
+from stream_events.management.streams.tables import one_line
 from stream_events.operations.entries import StreamEntry, stream_entries
 
 HELP = "Shows the last entries of a stream and then new ones as they come, until CONTROL-C."
@@ -97,7 +98,7 @@ def _write(output: Output, one: StreamEntry) -> bool:
     """Write one entry; False when nobody reads any more."""
     row = {title: cell for title, cell in entries.row(one, output.utc).items() if title != "DELIVERY"}
     record = {name: value for name, value in entries.record(one).items() if name != "delivery"}
-    text = _GAP.join(filter(None, row.values()))
+    text = one_line(_GAP.join(filter(None, row.values())))
     return output.write(Section("entries", [record], [row], text=text))
 
 
