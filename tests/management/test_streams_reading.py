@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from stream_events import StreamPublisher
 from stream_events.keys import group_keys
 from stream_events.management.streams.filters import entry_id, first_id, id_before, last_id
-from tests.management.operating import streams
+from tests.management.operating import Terminal, streams
 
 KEYS = group_keys("orders", "billing", "t:")
 FAILURE = {"error": "ValueError: no such customer", "traceback": "Traceback …", "handlers": ["invoice"]}
@@ -155,6 +155,28 @@ def test_one_dead_letter_has_its_traceback(ids, server):
     ran = streams("show", "orders", "billing", "--id", letter, "--dead")
     assert ran.out.endswith("\n\nTraceback\nValueError: no such customer\n")
     assert found("show", "orders", "billing", "--id", letter, "--dead")["letter"]["deliveries"] == 8
+
+
+VERBS = [
+    ("groups",),
+    ("consumers",),
+    ("pending", "orders", "billing"),
+    ("letters", "orders", "billing"),
+    ("entries", "orders"),
+    ("show", "orders", "--id", "first"),
+    ("audit",),
+]
+
+
+@pytest.mark.parametrize("width", [100, 60])
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb[0])
+def test_no_line_is_wider_than_the_terminal(ids, monkeypatch, verb, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    words = [ids[0] if word == "first" else word for word in verb]
+    ran = streams(*words, "--no-color", stdout=Terminal())
+    assert ran.code == 0
+    assert max(map(len, ran.out.splitlines())) <= width
 
 
 def test_a_terminal_does_not_obey_a_payload(server, registry):
