@@ -111,6 +111,7 @@ def test_where_a_table_is_too_wide_rows_stand_below_each_other(monkeypatch, widt
         (190, "3m 10s"),
         (724, "12m 04s"),
         (7500, "2h 05m"),
+        (300, "5m"),
         (273600, "3d 04h"),
     ],
 )
@@ -159,7 +160,7 @@ def test_payloads_are_cut_in_tables():
 def test_a_due_time_is_ahead_or_past():
     now = datetime.now(UTC)
     assert (due(now + timedelta(hours=2, seconds=30)), due(now - timedelta(seconds=90)), due(None)) == (
-        "in 2h 00m",
+        "in 2h",
         "1m 30s ago",
         "",
     )

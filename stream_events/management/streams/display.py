@@ -30,7 +30,8 @@ def length(value: timedelta | None) -> str:
     whole = round(seconds)
     for unit, part, names in ((_DAY, _HOUR, "dh"), (_HOUR, _MINUTE, "hm"), (_MINUTE, 1, "ms")):
         if whole >= unit:
-            return f"{whole // unit}{names[0]} {whole % unit // part:02}{names[1]}"
+            rest = whole % unit // part
+            return f"{whole // unit}{names[0]}" + (f" {rest:02}{names[1]}" if rest else "")
     return f"{whole}s"
 
 

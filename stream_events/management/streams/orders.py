@@ -59,7 +59,13 @@ class Shape:
         if self.add_filters is not None:
             what = "dead letter" if self.add_filters is add_letter_filters else "entry"
             parser.add_argument(
-                "--id", dest="ids", type=entry_id, action="append", default=[], help=f"this {what}; may be repeated"
+                "--id",
+                dest="ids",
+                type=entry_id,
+                action="append",
+                default=[],
+                metavar="ID",
+                help=f"this {what}; may be repeated",
             )
             self.add_filters(parser)
             parser.add_argument("--all", action="store_true", help="all that there are; without ids and filters")
