@@ -354,3 +354,10 @@ def test_what_is_no_place_is_an_error_of_usage(option, registry):
 
 def test_an_id_may_leave_out_its_second_part():
     assert entry_id("1767225600000") == "1767225600000-0"
+
+
+def test_streams_that_nobody_declares_are_discovered(ids, server):
+    server.xadd("t:foreign", {"a": "1"})
+    assert "foreign" not in {one["stream"] for one in found("status")["streams"]}
+    names = [one["stream"] for one in found("status", "--discover")["streams"]]
+    assert names.count("foreign") == names.count("orders") == 1

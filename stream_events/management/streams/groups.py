@@ -12,7 +12,6 @@ from stream_events.management.streams.display import iso, length, number, second
 from stream_events.management.streams.names import find_streams
 from stream_events.management.streams.output import Output, Section
 from stream_events.management.streams.reading import add_flags, add_names, show
-from stream_events.management.streams.status import SEVERITY
 from stream_events.operations.history import Series, recent_series
 from stream_events.operations.inspection import GroupState, StreamState
 
@@ -34,7 +33,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
 def section(streams: Iterable[StreamState]) -> Section:
     """The groups of ``streams``, the worst first."""
     states = [one for stream in streams for one in stream.groups]
-    states.sort(key=lambda one: (-SEVERITY[one.health], one.stream, one.name))
+    states.sort(key=lambda one: (-one.health.rank, one.stream, one.name))
     histories = recent_series((one.stream, one.name) for one in states)
     handled = [_handled(histories.get((one.stream, one.name))) for one in states]
     return Section(

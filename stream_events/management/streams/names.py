@@ -8,12 +8,18 @@ from difflib import get_close_matches
 from stream_events.exceptions import ConfigurationError, SelectionError
 from stream_events.keys import check_group, check_stream
 from stream_events.operations.dead_letters import dead_letters
-from stream_events.operations.inspection import StreamState, known_streams, stream_states
+from stream_events.operations.discovery import discover_streams, known_streams
+from stream_events.operations.inspection import StreamState, stream_states
 
 
-def find_streams(stream: str | None) -> list[StreamState]:
-    """The stream of that name, or all that the project declares; raises ``SelectionError`` for an unknown one."""
-    return [find_stream(stream)] if stream else stream_states(known_streams())
+def find_streams(stream: str | None, *, discover: bool = False) -> list[StreamState]:
+    """The stream of that name, or all that the project declares, with ``discover`` those that it does not as well.
+
+    Raises ``SelectionError`` for an unknown one.
+    """
+    if stream:
+        return [find_stream(stream)]
+    return stream_states([*known_streams(), *(_undeclared() if discover else ())])
 
 
 def find_stream(stream: str) -> StreamState:
@@ -43,6 +49,17 @@ def check_group_of(state: StreamState, group: str) -> None:
     known = {one.name for one in state.groups}
     if group not in known and not dead_letters(state.name, group, size=1):
         raise SelectionError(f"Stream {state.name!r} has no group {group!r}. {_known(group, known)}")
+
+
+def _undeclared() -> list[str]:
+    """All other streams in Redis, whose keys are walked in steps."""
+    names: set[str] = set()
+    after: str | None = ""
+    while after is not None:
+        page = discover_streams(after=after)
+        names.update(page.rows)
+        after = page.after
+    return sorted(names)
 
 
 def _known(wanted: str, names: Collection[str]) -> str:

@@ -136,12 +136,12 @@ class Output:
         match self.format:
             case "json":
                 document = {one.name: one.records for one in sections}
-                self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False))
+                self.stdout.write(json.dumps(document, indent=2))
             case "ndjson":
                 for section in sections:
                     records = section.records
                     for record in [records] if isinstance(records, Mapping) else records:
-                        self.stdout.write(json.dumps({"section": section.name, **record}, ensure_ascii=False))
+                        self.stdout.write(json.dumps({"section": section.name, **record}))
             case "plain":
                 self._plain(sections[0])
             case _:

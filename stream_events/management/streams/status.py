@@ -17,17 +17,18 @@ from stream_events.operations.inspection import GroupState, Health, StreamState,
 
 HELP = "Shows every stream in one line, worst health first, and what is wrong with it."
 
-SEVERITY = {health: place for place, health in enumerate(Health)}
-
 
 def add_arguments(parser: CommandParser) -> None:
     add_names(parser, stream="only this one (default: those that the project declares)")
+    parser.add_argument("--discover", action="store_true", help="other streams in Redis as well")
     add_flags(parser)
 
 
 def run(output: Output, options: dict[str, Any]) -> None:
     def look() -> Sequence[Section]:
-        states = sorted(find_streams(options["stream"]), key=lambda one: (-SEVERITY[one.health], one.name))
+        states = sorted(
+            find_streams(options["stream"], discover=options["discover"]), key=lambda one: (-one.health.rank, one.name)
+        )
         server = {"version": server_version(), "url": safe_url(get_settings().url)}
         return [
             Section(
