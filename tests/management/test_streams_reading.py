@@ -361,3 +361,13 @@ def test_streams_that_nobody_declares_are_discovered(ids, server):
     assert "foreign" not in {one["stream"] for one in found("status")["streams"]}
     names = [one["stream"] for one in found("status", "--discover")["streams"]]
     assert names.count("foreign") == names.count("orders") == 1
+
+
+def test_a_dead_letter_tells_when_it_was_requeued(ids, server):
+    past = [{"at": "2026-08-21T08:00:00+00:00", "by": "ana", "error": "ValueError: no"}]
+    letter = server.xadd(KEYS.dead, {"payload": "{}", "dead_reason": "failed", "requeued_history": json.dumps(past)})
+    words = ("show", "orders", "billing", "--dead", "--id", letter.decode())
+    assert found(*words)["letter"]["requeues"] == [
+        {"at": "2026-08-21T08:00:00Z", "by": "ana", "error": "ValueError: no"}
+    ]
+    assert "Requeued 2026-08-21 08:00:00 by ana, after ValueError: no" in streams(*words, "--utc").out

@@ -212,3 +212,12 @@ def _document(file):
     while not lines or lines[-1] != "}\n":
         lines.append(file.readline())
     return json.loads("".join(lines))
+
+
+def test_top_appends_tables_where_nobody_sees_them(project, make_letters):
+    make_letters(1)
+    process = project.start("streams", "top", "--every", "0.1", stderr=subprocess.PIPE)
+    titles = [line for line in (process.stdout.readline() for _ in range(9)) if line.startswith("STREAM")]
+    process.send_signal(signal.SIGINT)
+    assert len(titles) >= 2
+    assert (process.communicate(timeout=60)[1], process.returncode) == ("", 0)

@@ -22,7 +22,7 @@ def described(plan: Plan, width: int | None = None) -> str:
     said = [plan.summary, plan.consequence, *(f"! {warning}" for warning in plan.warnings)]
     if plan.count is None and not plan.refusal:
         said.append("How many these are, only doing it tells.")
-    lines = [part for text in said for part in (_wrapped(text, width) if width else [text])]
+    lines = [part for text in said if text for part in (_wrapped(text, width) if width else [text])]
     if plan.changes:
         lines += aligned([{"": what, "BEFORE": before, "AFTER": after} for what, before, after in plan.changes])
     text = f"\n{_INDENT}".join(lines)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from stream_events.events import entry_time
 from stream_events.management.streams import display
 from stream_events.management.streams.display import clock, iso, length, number, seconds, since
 from stream_events.management.streams.filters import add_letter_filters, entry_id, letter_filter
@@ -65,7 +63,7 @@ def _letters(output: Output, options: dict[str, Any]) -> Sequence[Section]:
             "letters",
             [record(one) for one in rows],
             [_row(one, output.utc) for one in rows],
-            numbers=frozenset({"AGE", "DELIVERIES"}),
+            numbers=frozenset({"AGE", "DELIVERIES", "REQUEUES"}),
             elastic=frozenset({"EVENT", "OBJECT", "ERROR", "HANDLER", "PAYLOAD"}),
             hidden=frozenset({"DIED-AT"}),
         ),
@@ -78,48 +76,36 @@ def _letters(output: Output, options: dict[str, Any]) -> Sequence[Section]:
 
 
 def record(one: DeadLetter) -> dict[str, Any]:
-    reasons = one.reasons
     return {
         "id": one.id,
-        "age": seconds(since(died_at(one))),
-        "died_at": iso(died_at(one)),
-        "entry_id": reasons.get("entry_id"),
+        "age": seconds(since(one.at)),
+        "died_at": iso(one.at),
+        "entry_id": one.entry_id or None,
         "event": display.event(one.fields) or None,
         "object": display.obj_id(one.fields) or None,
-        "reason": reasons.get("reason"),
-        "error": reasons.get("error") or None,
-        "handler": reasons.get("handler") or None,
-        "deliveries": _count(reasons.get("delivery_count")),
-        "consumer": reasons.get("consumer") or None,
-        "traceback": reasons.get("traceback") or None,
+        "reason": one.reason or None,
+        "error": one.error or None,
+        "handler": one.handler or None,
+        "deliveries": one.delivery_count or None,
+        "consumer": one.consumer or None,
+        "traceback": one.traceback or None,
+        "requeues": [{"at": iso(past.at), "by": past.by, "error": past.error} for past in one.history],
         "headers": display.headers(one.fields),
         "payload": display.payload(one.fields),
     }
 
 
 def _row(one: DeadLetter, utc: bool) -> dict[str, str]:
-    reasons = one.reasons
     return {
         "ID": one.id,
-        "AGE": length(since(died_at(one))),
-        "DIED-AT": clock(died_at(one), utc=utc),
+        "AGE": length(since(one.at)),
+        "DIED-AT": clock(one.at, utc=utc),
         "EVENT": display.event(one.fields),
         "OBJECT": display.obj_id(one.fields),
-        "REASON": reasons.get("reason", ""),
-        "ERROR": reasons.get("error", ""),
-        "HANDLER": reasons.get("handler", ""),
-        "DELIVERIES": reasons.get("delivery_count", ""),
+        "REASON": one.reason,
+        "ERROR": one.error,
+        "HANDLER": one.handler,
+        "DELIVERIES": number(one.delivery_count) if one.delivery_count else "",
+        "REQUEUES": str(len(one.history)) if one.history else "",
         "PAYLOAD": display.preview(one.fields),
     }
-
-
-def died_at(one: DeadLetter) -> datetime:
-    """As its consumer said; else when Redis took it."""
-    try:
-        return datetime.fromisoformat(one.reasons["at"]).astimezone(UTC)
-    except (KeyError, ValueError):
-        return entry_time(one.id)
-
-
-def _count(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None

@@ -59,6 +59,11 @@ def run(output: Output, options: dict[str, Any]) -> None:
     show(output, options, look)
 
 
+def deliveries(one: PendingEntry) -> str:
+    """How often it was started, or that a consumer has said that nobody can handle it."""
+    return "fatal" if one.is_fatal else number(one.delivery_count)
+
+
 def record(one: PendingEntry) -> dict[str, Any]:
     return {
         "id": one.entry_id,
@@ -86,7 +91,7 @@ def _row(one: PendingEntry) -> dict[str, str]:
         "STATE": one.state.value,
         "CONSUMER": one.consumer,
         "IDLE": length(one.idle),
-        "DELIVERIES": number(one.delivery_count),
+        "DELIVERIES": deliveries(one),
         "DUE": due(one.due_at),
         "EVENT": display.event(one.fields),
         "ERROR": one.error,

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 
 from stream_events.exceptions import SelectionError
 from stream_events.management.streams import entries, letters, pending
-from stream_events.management.streams.display import clock, due, length, number
+from stream_events.management.streams.display import clock, due, length
 from stream_events.management.streams.filters import entry_id
 from stream_events.management.streams.names import check_group_of, find_stream
 from stream_events.management.streams.output import FORMATS, Output, Section, add_format
@@ -50,7 +50,7 @@ def _letter(output: Output, stream: str, group: str, letter_id: str) -> Section:
     record = letters.record(found)
     facts = {
         "dead letter": f"{found.id} of {stream}/{group}",
-        "died at": clock(letters.died_at(found), utc=output.utc),
+        "died at": clock(found.at, utc=output.utc),
         "entry": record["entry_id"],
         "event": record["event"],
         "object": record["object"],
@@ -61,12 +61,13 @@ def _letter(output: Output, stream: str, group: str, letter_id: str) -> Section:
         "consumer": record["consumer"],
         **record["headers"],
     }
-    text = [_facts(facts), _pretty(record["payload"])]
-    if record["traceback"]:
-        text.append(record["traceback"].rstrip())
-    return Section(
-        "letter", record, [{name.upper(): _text(value) for name, value in facts.items()}], text=_joined(text)
-    )
+    text = [_facts(facts), _pretty(record["payload"]), found.traceback.rstrip()]
+    text += [
+        f"Requeued {clock(past.at, utc=output.utc)} by {past.by or 'nobody knows whom'}, after {past.error}"
+        for past in found.history
+    ]
+    row = {name.upper(): _text(value) for name, value in facts.items()}
+    return Section("letter", record, [row], text=_joined(text))
 
 
 def _entry(output: Output, stream: str, group: str | None, wanted: str) -> list[Section]:
@@ -113,7 +114,7 @@ def _status_row(one: GroupStatus) -> dict[str, str]:
         "STATE": held.state.value if held else "",
         "CONSUMER": held.consumer if held else "",
         "IDLE": length(held.idle) if held else "",
-        "DELIVERIES": number(held.delivery_count) if held else "",
+        "DELIVERIES": pending.deliveries(held) if held else "",
         "DUE": due(held.due_at) if held else "",
         "ERROR": held.error if held else "",
         "DEAD-LETTER": one.dead_letter_id,
@@ -139,4 +140,5 @@ def _text(value: Any) -> str:
 
 def _joined(parts: list[str]) -> str:
     """Terminals must not obey what a payload or a traceback holds."""
-    return "\n\n".join("".join(one if one.isprintable() or one in "\n\t" else "�" for one in part) for part in parts)
+    shown = ("".join(one if one.isprintable() or one in "\n\t" else "�" for one in part) for part in parts if part)
+    return "\n\n".join(shown)
