@@ -180,3 +180,8 @@ def test_long_cells_are_cut_or_folded_where_a_terminal_is_narrow(monkeypatch, ki
     text = written(Section("errors", [], [row], **{kind: frozenset({"ERROR"})}), stdout=Terminal(), color=False)
     assert [line.rstrip() for line in text.splitlines()] == lines
     assert written(Section("errors", [], [row])).splitlines()[1] == "1   ValueError: no such customer: Ada Lovelace"
+
+
+def test_a_terminal_without_rich_gets_the_plain_table(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert written(stdout=Terminal()) == written()

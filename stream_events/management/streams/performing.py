@@ -24,7 +24,8 @@ class Performing:
         self.progress = progress
         self._before = progress.done
         self._limit = limit
-        self._batch = batch
+        # A whole second's worth, since each slice leaves a line in the audit.
+        self._slice = batch if rate is None else max(1, min(batch, int(rate)))
         self._throttle = Throttle(rate)
         self._is_stopped = False
 
@@ -44,8 +45,7 @@ class Performing:
             if self._is_stopped:
                 return
             before = self.progress
-            rows = self._throttle.chunk(min(self._batch, self._room()))
-            self.progress = perform(before, actor, Limit(rows=rows))
+            self.progress = perform(before, actor, Limit(rows=min(self._slice, self._room())))
             self._throttle.passed(self.progress.done + self.progress.skipped - before.done - before.skipped)
             note = f"{self.progress.skipped:,} skipped" if self.progress.skipped else ""
             advance(self.progress.scanned - before.scanned, total=self.progress.total, note=note)
@@ -53,7 +53,7 @@ class Performing:
     def _room(self) -> int:
         """How many more may be done."""
         if self._limit is None:
-            return self._batch
+            return self._slice
         return max(0, self._limit - (self.progress.done - self._before))
 
 
