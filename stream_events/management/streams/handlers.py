@@ -20,6 +20,8 @@ HELP = (
     " there is such a thing. Redis is not asked."
 )
 
+FOLDED = frozenset({"HANDLER", "NAME", "OBJ_TYPES", "ACTIONS", "OPTIONS", "SOURCE", "ENABLED"})
+
 # What a handler is, beside the options that say how it is called.
 _IDENTITY = {"func", "stream", "group", "name", "obj_types", "actions", "source"}
 
@@ -35,9 +37,12 @@ def run(output: Output, options: dict[str, Any]) -> None:
     found = catalogue()
     listed = [one for one in found.handlers if stream in (None, one.stream) and group in (None, one.group)]
     output.write(
-        Section("handlers", [_record(one) for one in listed], [_row(one) for one in listed]),
+        Section("handlers", [_record(one) for one in listed], [_row(one) for one in listed], folded=FOLDED),
         Section(
-            "plugins", [_plugin_record(*one) for one in found.plugins], [_plugin_row(*one) for one in found.plugins]
+            "plugins",
+            [_plugin_record(*one) for one in found.plugins],
+            [_plugin_row(*one) for one in found.plugins],
+            folded=FOLDED,
         ),
         Section("problems", [{"text": one.text, "hint": one.hint} for one in found.problems]),
     )
