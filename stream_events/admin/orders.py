@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,6 +25,7 @@ from stream_events.admin.returns import NEXT, way_back
 from stream_events.admin.seals import BATCH, BrokenSeal, Seal
 from stream_events.connections import UNAVAILABLE
 from stream_events.exceptions import ConfigurationError
+from stream_events.operations.orders import new_nonce
 from stream_events.operations.plans import Actor, Level, Limit, Order, Plan, Progress, Verb, perform, plan
 
 AT_ONCE = Limit(rows=1000, seconds=3.0)  # more than that becomes a batch
@@ -109,11 +109,11 @@ class OrderPage:
 
     def _begin(self, order: Order) -> HttpResponse:
         """Its options, or where there are none its plan."""
-        batch = secrets.token_hex(6)
         form = FORMS.get(self.verb)
         if form is None:
-            return self._show_plan(plan(order), batch)
-        return self._show_options(form(order=order), order, batch)
+            return self._show_plan(plan(order))
+        order = replace(order, nonce=new_nonce())  # so that a form which is sent twice is one order
+        return self._show_options(form(order=order), order)
 
     def _from_url(self) -> HttpResponse:
         order = self.admin.order(self.request, self.verb, *self.parts)
@@ -132,29 +132,28 @@ class OrderPage:
         return self._report(progress, is_stopped=True) if "stop" in posted else self._perform(progress, SLICE)
 
     def _take_options(self, posted: Mapping[str, str]) -> HttpResponse:
-        text, batch = self.drafts.open(posted["draft"])
-        order = Order.load(text)
+        order = Order.load(self.drafts.open(posted["draft"]))
         form = FORMS[self.verb](posted, order=order)
         if not form.is_valid():
-            return self._show_options(form, order, batch)
+            return self._show_options(form, order)
         try:
             found = plan(replace(order, options=form.options()))
         except ConfigurationError as error:
             form.add_error(None, forms.ValidationError(str(error)))
-            return self._show_options(form, order, batch)
+            return self._show_options(form, order)
         if found.level is not Level.PLAIN or found.refusal:
-            return self._show_plan(found, batch)
+            return self._show_plan(found)
         self._check(found.permission)
-        return self._perform(Progress(order=found.order, batch=batch), AT_ONCE)
+        return self._perform(Progress(order=found.order), AT_ONCE)
 
     def _confirm(self, posted: Mapping[str, str]) -> HttpResponse:
-        text, batch, name, permission = self.plans.open(posted["plan"])
+        text, name, permission = self.plans.open(posted["plan"])
         self._check(permission)
         order = Order.load(text)
         if name and posted.get("name", "").strip() != name:
             wrong = _("Type “%(name)s” to confirm. Nothing was changed.") % {"name": name}
-            return self._show_plan(plan(order), batch, wrong)
-        return self._perform(Progress(order=order, batch=batch), AT_ONCE)
+            return self._show_plan(plan(order), wrong)
+        return self._perform(Progress(order=order), AT_ONCE)
 
     def _perform(self, progress: Progress, limit: Limit) -> HttpResponse:
         """Do one slice. Whatever goes wrong, the page has a form that goes on from where this began."""
@@ -166,16 +165,16 @@ class OrderPage:
         log_progress(self.request, self.admin.model, before=progress, after=after)
         return self._report(after)
 
-    def _show_options(self, form: OptionsForm, order: Order, batch: str) -> HttpResponse:
-        draft = self.drafts.close([order.dump(), batch])
+    def _show_options(self, form: OptionsForm, order: Order) -> HttpResponse:
+        draft = self.drafts.close(order.dump())
         status = 400 if form.errors else 200
         words = {"subject": subject(order), "is_plain": self.verb is Verb.PUBLISH}
         return self._page("order/options.html", form=form, draft=draft, status=status, **words)
 
-    def _show_plan(self, found: Plan, batch: str, wrong: str = "") -> HttpResponse:
+    def _show_plan(self, found: Plan, wrong: str = "") -> HttpResponse:
         self._check(found.permission)
         name = found.name if found.level is Level.TYPE_NAME else ""
-        sealed = "" if found.refusal else self.plans.close([found.order.dump(), batch, name, found.permission])
+        sealed = "" if found.refusal else self.plans.close([found.order.dump(), name, found.permission])
         words = plan_words(found, self.admin.links(self.request), self.admin.model)
         return self._page("order/plan.html", plan=found, sealed=sealed, name=name, wrong=wrong, **words)
 
