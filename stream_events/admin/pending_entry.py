@@ -16,6 +16,7 @@ from stream_events.admin.names import object_id
 from stream_events.admin.orders import OrdersAdmin
 from stream_events.admin.payloads import event_name, headers, payload
 from stream_events.admin.pending_cells import UNKNOWN, consumer_cell, deliveries_cell, due_words
+from stream_events.exceptions import ConfigurationError
 from stream_events.models import ConsumerGroup, PendingEntry, Stream
 from stream_events.operations.pending import PendingEntry as Pending
 from stream_events.operations.pending import pending_entry
@@ -67,7 +68,10 @@ class PendingEntryPage(OrdersAdmin):
     def _find(self, request: HttpRequest, *parts: str) -> Pending | None:
         if len(parts) != self.named_by:
             return None
-        return pending_entry(*parts, requeued=pending_filters.is_requeued(request))
+        try:
+            return pending_entry(*parts, requeued=pending_filters.is_requeued(request))
+        except ConfigurationError:
+            return None  # an id that no entry can have
 
     def _event(self, request: HttpRequest, entry: Pending) -> list[tuple[str, Any]]:
         if entry.fields is None:
