@@ -10,13 +10,14 @@ from django.db.models import Model
 from django.utils.module_loading import import_string
 
 from stream_events.admin.consumers import ConsumerAdmin
+from stream_events.admin.dead_letters import DeadLetterAdmin
 from stream_events.admin.groups import ConsumerGroupAdmin
 from stream_events.admin.outbox import OutboxEventAdmin
 from stream_events.admin.pending import PendingEntryAdmin
 from stream_events.admin.streams import StreamAdmin
 from stream_events.conf import AdminSettings, get_settings
 from stream_events.exceptions import ConfigurationError
-from stream_events.models import Consumer, ConsumerGroup, OutboxEvent, PendingEntry, Stream
+from stream_events.models import Consumer, ConsumerGroup, DeadLetter, OutboxEvent, PendingEntry, Stream
 
 __all__ = ["register"]
 
@@ -24,6 +25,7 @@ PAGES: dict[type[Model], type[admin.ModelAdmin[Any]]] = {
     Stream: StreamAdmin,
     ConsumerGroup: ConsumerGroupAdmin,
     PendingEntry: PendingEntryAdmin,
+    DeadLetter: DeadLetterAdmin,
     Consumer: ConsumerAdmin,
     OutboxEvent: OutboxEventAdmin,
 }

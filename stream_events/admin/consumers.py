@@ -17,11 +17,11 @@ from stream_events.admin.display import duration, exact_moment, link, moment, nu
 from stream_events.admin.filters import GROUP, STATE, GroupFilter, StateFilter, wanted
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
-from stream_events.admin.pages import RedisAdmin
 from stream_events.admin.payloads import payload
 from stream_events.admin.place import Place
 from stream_events.admin.sentences import UNKNOWN
 from stream_events.admin.snapshot import part
+from stream_events.admin.stream_orders import ConsumerOrders
 from stream_events.events import entry_time
 from stream_events.models import Consumer, ConsumerGroup, PendingEntry, Stream
 from stream_events.operations.consumers import ConsumerInfo, ConsumerState, consumers, group_consumers
@@ -34,7 +34,7 @@ from stream_events.operations.plans import Verb
 HELD = 20  # entries of a consumer that its page shows
 
 
-class ConsumerAdmin(RedisAdmin):
+class ConsumerAdmin(ConsumerOrders):
     """One line for each consumer, those first that hold most."""
 
     list_display = ("name", "group", "state", "place", "pending", "oldest", "idle", "inactive")

@@ -33,6 +33,7 @@ from stream_events.admin.names import object_id
 from stream_events.admin.place import Place
 from stream_events.admin.sentences import UNKNOWN, consumers, lag, note, time_lag, why_unknown
 from stream_events.admin.snapshot import known_states, part
+from stream_events.admin.stream_orders import GroupOrders
 from stream_events.events import entry_time
 from stream_events.models import Consumer, Stream
 from stream_events.operations.history import Point, take_sample
@@ -43,7 +44,7 @@ WORST_FIRST = [health.value for health in reversed(Health)]
 Pair = tuple[StreamState, GroupState]
 
 
-class ConsumerGroupAdmin(GroupPage):
+class ConsumerGroupAdmin(GroupOrders, GroupPage):
     """One line for each group, those first that are behind for longest."""
 
     list_display = (

@@ -36,7 +36,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
     show_full_result_count = False
     sortable_by = ()
-    actions = None
+    actions: Any = None
 
     class Media:
         css = {"all": ("stream_events/admin.css",)}
@@ -104,6 +104,8 @@ class RedisChangeList(ChangeList):
         return {name: value for name, value in found.items() if name in known}  # any other would be a field lookup
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        for name in Place.of(request).first():
+            self.filter_params.pop(name, None)  # another filter begins at the first page
         self.filter_specs, self.has_filters, _remaining, _distinct, self.has_active_filters = self.get_filters(request)
         return self.root_queryset
 

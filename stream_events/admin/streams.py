@@ -26,6 +26,7 @@ from stream_events.admin.overview import overview
 from stream_events.admin.place import Place
 from stream_events.admin.sentences import UNKNOWN, note
 from stream_events.admin.snapshot import known_states, part
+from stream_events.admin.stream_orders import StreamOrders
 from stream_events.events import entry_time
 from stream_events.keys import NO_GROUP
 from stream_events.operations.history import take_sample
@@ -37,7 +38,7 @@ DISCOVER = "discover"
 WORST_FIRST = [health.value for health in reversed(Health)]
 
 
-class StreamAdmin(EntryPages):
+class StreamAdmin(StreamOrders, EntryPages):
     """One line for each stream of the project, those first that need somebody."""
 
     list_display = ("name", "health", "length", "incoming", "groups", "oldest_pending", "dead_letters", "last_entry")
