@@ -208,7 +208,8 @@ class TestErrorsOfWaitingEntries:
         calls.register("a")
         calls.plan = {("a", 1): [ValueError("no such\ncustomer"), Retry("later", after=60), None]}
         publish(1)
-        consume(max_seconds=None)
+        while len(calls) < 2:
+            consume(max_seconds=None)
         (kept,) = errors(server)
         assert (kept["error"], kept["handlers"]) == ("Retry: later", ["a"])
         assert kept["traceback"].rstrip().endswith("Retry: later")
