@@ -6,8 +6,7 @@ import shlex
 
 from stream_events.operations.orders import Order, Verb
 
-SWITCHES = ("force", "move", "dead_letters")  # options without a value
-FLAGS = {(Verb.CLAIM, "consumer"): "--to-consumer"}  # --consumer is who holds the entries now
+_SWITCHES = ("force", "move", "dead_letters")  # options without a value
 
 
 def command_for(order: Order) -> str:
@@ -16,19 +15,25 @@ def command_for(order: Order) -> str:
     words += [order.group] if order.group else []
     for target in order.targets:
         words += ["--id", target.id]
-    if order.where is not None and not any(order.where.values()):
+    where = {name: value for name, value in (order.where or {}).items() if value}
+    if order.where is not None and not where:
         words.append("--all")
-    for name, value in (order.where or {}).items():
-        words += [_option(name), value] if value else []
+    for name, value in where.items():
+        words += _given(_flag(name), value)
     for name, value in order.options.items():
-        if name in SWITCHES:
-            words += [_option(name)] if value == "yes" else []
+        if name in _SWITCHES:
+            words += [_flag(name)] if value == "yes" else []
         elif value:
-            words += [FLAGS.get((order.verb, name), _option(name)), value]
+            # Of which consumer entries are is one thing, and to whom they go another.
+            words += _given("--to-consumer" if order.verb is Verb.CLAIM else _flag(name), value)
     if order.requeued:
         words.append("--requeued")
     return " ".join(map(shlex.quote, words))
 
 
-def _option(name: str) -> str:
+def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _given(flag: str, value: str) -> list[str]:
+    return [f"{flag}={value}"] if value.startswith("-") else [flag, value]

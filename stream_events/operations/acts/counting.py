@@ -7,7 +7,7 @@ from typing import NamedTuple
 from stream_events.operations.pages import Budget, Place, Spending
 from stream_events.operations.walking import walk
 
-BUDGET = Budget(rows=100_000, seconds=0.3)
+BUDGET = Budget(rows=100_000, seconds=0.15)
 _FIRST_STEP = 200  # entries
 
 

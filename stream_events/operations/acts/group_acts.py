@@ -56,7 +56,6 @@ class DeletingGroup(Performance):
                     return found
                 self.scripts().run("finish", [self.group, 0, *(row["message_id"] for row in rows)])
                 found.scanned += len(rows)
-                found.has_changed = True
             self._destroy()
         except redis.ResponseError as error:
             found.skipped.append(Skipped(id=self.label, reason=refusal(error)))

@@ -11,7 +11,7 @@ from stream_events.operations.acts.counting import Count, count_entries
 from stream_events.operations.acts.moments import behind, position_from
 from stream_events.operations.acts.performance import Look, Performance, Slice
 from stream_events.operations.orders import with_option
-from stream_events.operations.pages import entry_id_at, place
+from stream_events.operations.pages import Place, entry_id_at, place
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 
@@ -88,12 +88,19 @@ class Resetting(Performance):
     def _move(self, stream: StreamState, group: GroupState) -> Move:
         last, now = place(stream.last_id), place(group.last_delivered_id)
         position = min(position_from(self.order.options["to"], "to"), last)
+        unread = self._behind(position, stream)
+        left = self._behind(now, stream) if group.lag is None else Count(group.lag)
         low, high = sorted((position, now))
-        between = count_entries(self.stream_key, behind(low), high)
-        unread = count_entries(self.stream_key, behind(position), last)
-        if not stream.first_id or position < place(stream.first_id):
-            unread = Count(stream.length)
+        between = Count(abs(unread.number - left.number))
+        if not (unread.is_exact and left.is_exact):
+            between = count_entries(self.stream_key, behind(low), high)
         return Move(entry_id_at(position), position < now, between, unread)
+
+    def _behind(self, position: Place, stream: StreamState) -> Count:
+        """How many entries a group at ``position`` has not read."""
+        if not stream.first_id or position < place(stream.first_id):
+            return Count(stream.length)
+        return count_entries(self.stream_key, behind(position), place(stream.last_id))
 
     def _consequence(self, move: Move) -> str:
         if not move.between.number:

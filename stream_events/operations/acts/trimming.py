@@ -130,7 +130,10 @@ class Trimming(Performance):
         elif unread.number:
             text = _("%(group)s has not read %(count)s of them, and never will.")
             texts.append(text % {"group": group.name, "count": str(unread)})
-        if pending.number:
+        if pending is None:
+            text = _("Up to %(count)s of them are pending in %(group)s, whose consumers report them as trimmed.")
+            texts.append(text % {"group": group.name, "count": f"{group.pending:,}"})
+        elif pending.number:
             text = _("%(count)s of them are pending in %(group)s, whose consumers report them as trimmed.")
             texts.append(text % {"group": group.name, "count": str(pending)})
         return texts
@@ -140,10 +143,12 @@ class Trimming(Performance):
             return count_entries(self.stream_key, behind(place(group.last_delivered_id)), before(boundary))
         return None if group.lag is None else Count(max(0, group.lag - (self.kept or 0)))
 
-    def _pending(self, group: GroupState, boundary: Place | None) -> Count:
-        """How many of the group's pending entries are deleted; all that it has where nobody knows."""
-        if not boundary or not group.pending:
-            return Count(group.pending, is_exact=not group.pending)
+    def _pending(self, group: GroupState, boundary: Place | None) -> Count | None:
+        """How many of the group's pending entries are deleted; None where that would take too long to find out."""
+        if not group.pending:
+            return Count(0)
+        if not boundary:
+            return None
         key: Any = self.stream_key
         name: Any = raw(group.name)
         number, start = 0, "-"
