@@ -146,26 +146,24 @@ def test_the_choice_is_kept_and_off_is_off(open_page, site):
 @pytest.mark.parametrize("obstacle", ["a box is ticked", "something is typed", "details are open"])
 def test_pauses_while_somebody_works_on_the_page(open_page, site, obstacle):
     page = open_page(STREAMS)
+    choose(page, 60)
     page.evaluate(
         """() => document.querySelector("#content-main").insertAdjacentHTML("beforeend",
-        "<p><input type=checkbox id=box><input id=text></p>"
-        + "<div data-se-live=more><details id=more><summary>More</summary></details></div>")"""
+        "<div id=more data-se-live=more><input type=checkbox><input><details><summary>More</summary></details></div>")"""
     )
-    choose(page, 5)
+    more = page.locator("#more")
     match obstacle:
         case "a box is ticked":
-            begin, end = (lambda: page.check("#box")), (lambda: page.uncheck("#box"))
+            more.get_by_role("checkbox").check()
         case "something is typed":
-            begin, end = (lambda: page.fill("#text", "x")), (lambda: page.fill("#text", ""))
+            more.get_by_role("textbox").fill("x")
         case _:
-            begin = end = lambda: page.click("#more summary")
-    begin()
+            more.get_by_text("More").click()
     expect(state(page)).to_contain_text("Paused while")
     publish(site)
     refresh(page)
     expect(length(page)).to_have_text("0")
-    end()
-    page.evaluate("document.querySelector('[data-se-live=more]').remove()")
+    more.evaluate("more => more.remove()")
     refresh(page)
     expect(length(page)).to_have_text("1")
 
