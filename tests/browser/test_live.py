@@ -12,6 +12,7 @@ from tests.browser.conftest import LIMIT
 from tests.conftest import wait_for
 
 STREAMS = "/admin/stream_events/stream/"
+MORE = "<div id=more data-se-live=more><input type=checkbox><input><details><summary>More</summary></details></div>"
 HISTORY = """
 import math, time
 from datetime import UTC, datetime
@@ -147,10 +148,7 @@ def test_the_choice_is_kept_and_off_is_off(open_page, site):
 def test_pauses_while_somebody_works_on_the_page(open_page, site, obstacle):
     page = open_page(STREAMS)
     choose(page, 60)
-    page.evaluate(
-        """() => document.querySelector("#content-main").insertAdjacentHTML("beforeend",
-        "<div id=more data-se-live=more><input type=checkbox><input><details><summary>More</summary></details></div>")"""
-    )
+    page.evaluate(f"document.querySelector('#content-main').insertAdjacentHTML('beforeend', '{MORE}')")
     more = page.locator("#more")
     match obstacle:
         case "a box is ticked":
