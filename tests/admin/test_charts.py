@@ -23,6 +23,11 @@ SUMS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _kept(settings):
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
+
+
 @pytest.fixture
 def history(server):
     """Ten minutes in which 6 entries a minute came, 3 of them were handled, and one minute is not known."""
