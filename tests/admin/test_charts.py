@@ -24,7 +24,7 @@ SUMS = {
 
 
 @pytest.fixture(autouse=True)
-def _metrics(settings):
+def _kept(settings):
     settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
 
 

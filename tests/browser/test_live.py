@@ -1,6 +1,7 @@
 """Pages of the admin that refresh themselves, and the charts, in a real browser and under a strict policy."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -11,6 +12,7 @@ from tests.browser.conftest import LIMIT
 from tests.conftest import wait_for
 
 STREAMS = "/admin/stream_events/stream/"
+MORE = "<div id=more data-se-live=more><input type=checkbox><input><details><summary>More</summary></details></div>"
 HISTORY = """
 import math, time
 from datetime import UTC, datetime
@@ -145,26 +147,21 @@ def test_the_choice_is_kept_and_off_is_off(open_page, site):
 @pytest.mark.parametrize("obstacle", ["a box is ticked", "something is typed", "details are open"])
 def test_pauses_while_somebody_works_on_the_page(open_page, site, obstacle):
     page = open_page(STREAMS)
-    page.evaluate(
-        """() => document.querySelector("#content-main").insertAdjacentHTML("beforeend",
-        "<p><input type=checkbox id=box><input id=text></p>"
-        + "<div data-se-live=more><details id=more><summary>More</summary></details></div>")"""
-    )
-    choose(page, 5)
+    choose(page, 60)
+    page.evaluate(f"document.querySelector('#content-main').insertAdjacentHTML('beforeend', '{MORE}')")
+    more = page.locator("#more")
     match obstacle:
         case "a box is ticked":
-            begin, end = (lambda: page.check("#box")), (lambda: page.uncheck("#box"))
+            more.get_by_role("checkbox").check()
         case "something is typed":
-            begin, end = (lambda: page.fill("#text", "x")), (lambda: page.fill("#text", ""))
+            more.get_by_role("textbox").fill("x")
         case _:
-            begin = end = lambda: page.click("#more summary")
-    begin()
+            more.get_by_text("More").click()
     expect(state(page)).to_contain_text("Paused while")
     publish(site)
     refresh(page)
     expect(length(page)).to_have_text("0")
-    end()
-    page.evaluate("document.querySelector('[data-se-live=more]').remove()")
+    more.evaluate("more => more.remove()")
     refresh(page)
     expect(length(page)).to_have_text("1")
 
@@ -190,6 +187,33 @@ def test_asks_nothing_while_the_tab_is_hidden_or_nobody_is_there(open_page, site
     asked.clear()
     page.clock.run_for(6_000)
     wait_for(lambda: page.evaluate("1") and asked, "a question")
+
+
+def test_rows_come_go_and_move_and_those_that_stay_are_the_same(open_page):
+    page = open_page(STREAMS)
+    shown = [("a", 1), ("b", 1), ("c", 1)]
+
+    def answer(route):
+        rows = "".join(f'<tr data-key="{key}"><th>{key}</th><td>{value}</td></tr>' for key, value in shown)
+        response = route.fetch()
+        before, list_, after = response.text().partition('id="result_list"')
+        after = re.sub("<tbody>.*?</tbody>", lambda _: f"<tbody>{rows}</tbody>", after, count=1, flags=re.S)
+        route.fulfill(response=response, body=before + list_ + after)
+
+    page.route(f"**{STREAMS}", answer)
+    page.reload()
+    expect(state(page)).not_to_be_empty()
+    rows = page.locator("#result_list > tbody > tr")
+    expect(rows).to_have_text(["a1", "b1", "c1"])
+    page.evaluate("document.querySelectorAll('#result_list > tbody > tr').forEach(row => { row.isOld = true })")
+    for shown[:], expected in (
+        ([("c", 1), ("a", 2), ("d", 1)], [True, True, None]),
+        ([("d", 1), ("e", 1), ("c", 3), ("b", 1), ("a", 2)], [None, None, True, None, True]),
+    ):
+        refresh(page)
+        expect(rows).to_have_text([f"{key}{value}" for key, value in shown])
+        assert rows.evaluate_all("rows => rows.map(row => row.isOld)") == expected
+    expect(page.locator("#se-live-said")).to_contain_text("Rows that changed")
 
 
 def test_the_focus_stays_on_what_had_it(open_page, site):
@@ -234,7 +258,7 @@ def test_a_page_that_could_not_reach_redis_shows_its_list_when_it_can(open_page,
         os.kill(process, signal.SIGSTOP)
     try:
         page = open_page(STREAMS)
-        expect(page.get_by_text("Cannot reach Redis")).to_be_visible()
+        expect(page.locator(".errornote")).to_contain_text("Redis")
         choose(page, 5)
     finally:
         os.kill(process, signal.SIGCONT)
@@ -295,6 +319,21 @@ def test_the_chart_follows_the_refresh(open_page, site, history):
     page.keyboard.press("r")
     wait_for(lambda: page.locator("#se-chart-data").text_content() != before, "new data")
     assert not page.locator(".se-chart-plot canvas").first.evaluate("canvas => canvas.isOld ?? false")
+
+
+def test_the_chart_follows_the_theme_and_the_width_of_the_window(open_page, history):
+    page = open_page("/chart/", color_scheme="light")
+    canvas = page.locator(".se-chart-plot canvas").first
+    expect(canvas).to_be_visible()
+    canvas.evaluate("canvas => { canvas.isOld = true }")
+    page.emulate_media(color_scheme="dark")
+    wait_for(lambda: not canvas.evaluate("canvas => canvas.isOld ?? false"), "the other colours")
+    canvas.evaluate("canvas => { canvas.isOld = true }")
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    wait_for(lambda: not canvas.evaluate("canvas => canvas.isOld ?? false"), "the other colours")
+    width = canvas.evaluate("canvas => canvas.clientWidth")
+    page.set_viewport_size({"width": 700, "height": 700})
+    wait_for(lambda: canvas.evaluate("canvas => canvas.clientWidth") < width, "a narrower chart")
 
 
 def test_the_chart_is_lines_and_a_table_without_javascript(open_page, history):

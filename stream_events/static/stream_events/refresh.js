@@ -217,7 +217,8 @@ function start() {
   for (const touch of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
     document.addEventListener(touch, () => (touchedAt = Date.now()), { passive: true });
   }
-  setText(bar.querySelector(".se-live-state"), sentence("updated", time.format(updatedAt)));
+  const first = bar.hasAttribute("data-unavailable") ? "waiting" : "updated";
+  setText(bar.querySelector(".se-live-state"), sentence(first, time.format(updatedAt)));
   bar.hidden = false;
   setInterval(look, 1000);
 }
