@@ -12,9 +12,10 @@ from django.core.management import call_command
 from stream_events.admin import register
 from stream_events.models import PendingEntry, Stream
 
-REDIS_PAGES = ["stream", "consumergroup", "pendingentry", "consumer"]
+REDIS_PAGES = ["stream", "consumergroup", "pendingentry", "deadletter", "consumer"]
 DETAILS = ["stream/orders/change", "stream/orders/entries", "stream/orders~1-0/entry"]
 DETAILS += ["consumergroup/orders~billing/change", "consumer/orders~billing~worker/change"]
+DETAILS += ["pendingentry/orders~billing~1-0/change", "deadletter/orders~billing~1-0/change"]
 PAGES = [*REDIS_PAGES, "outboxevent"]
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])

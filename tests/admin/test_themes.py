@@ -21,7 +21,7 @@ ids, _ = StreamPublisher("orders").batch_add([{"obj_id": 1}, {"obj_id": 2}])
 redis = inspecting_client()
 redis.xgroup_create("orders", "billing", id="0")
 redis.xreadgroup("billing", "worker", {"orders": ">"})
-redis.xadd("{orders}:billing:dead", {"payload": "{}", "dead_entry_id": ids[0], "dead_error": "ValueError: no"}, id="5-0")
+redis.xadd("{orders}:billing:dead", {"payload": "{}", "dead_entry_id": ids[0], "dead_error": "E: no"}, id="5-0")
 client = Client()
 client.force_login(User.objects.create_superuser("root"))
 print(type(site.get_model_admin(Stream)).__mro__)
@@ -40,7 +40,12 @@ PATHS = [
     "stream/orders~ENTRY/entry/",
     "consumergroup/",
     "consumergroup/orders~billing/change/",
+    "consumergroup/orders~billing/order/reset/",
     "pendingentry/?group=orders~billing",
+    "pendingentry/orders~billing~ENTRY/change/",
+    "pendingentry/orders~billing~ENTRY/order/ack/",
+    "deadletter/?group=orders~billing",
+    "deadletter/orders~billing~5-0/change/",
     "consumer/",
     "consumer/orders~billing~worker/change/",
     "outboxevent/",
