@@ -99,6 +99,12 @@ class TestOne:
         assert "Host and process web-3:4121" in text(response)
         assert "Taken for dead in" in text(response)
 
+    def test_can_be_deleted_by_who_may(self, admin, hand_out):
+        hand_out(1, consumer=OURS)
+        href = f"{URL}orders~billing~{OURS}/order/delete-consumer/"
+        assert f'href="{href}"' in admin.get(ONE).content.decode()
+        assert admin.get(href).status_code == 200
+
     def test_says_what_becomes_of_it_when_it_is_gone(self, admin, hand_out, lease):
         hand_out(1, consumer=OURS)
         lease(OURS, -60)

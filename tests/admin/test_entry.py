@@ -1,6 +1,7 @@
 """The page of one entry."""
 
 import json
+import re
 
 import pytest
 from django.contrib.admin.utils import quote
@@ -63,6 +64,47 @@ def test_a_dead_letter_of_it_is_known(admin, server, hand_out):
     server.xack("t:orders", "billing", entry_id)
     server.xadd("{t:orders}:billing:dead", {"payload": "{}", "dead_entry_id": entry_id})
     assert "dead letter" in text(admin.get(url(entry_id)))
+
+
+class TestOrders:
+    def hrefs(self, response):
+        return re.findall(r'href="([^"]*/order/[^"]*)"', response.content.decode())
+
+    def test_are_those_that_make_sense_for_each_group(self, admin, server, hand_out):
+        (entry_id,) = hand_out(1)
+        pending = f"/admin/stream_events/pendingentry/orders~billing~{entry_id}/order"
+        assert self.hrefs(admin.get(url(entry_id))) == [
+            f"{pending}/retry/",
+            f"{pending}/ack/",
+            f"{pending}/claim/",
+            f"{pending}/dead/",
+            f"/admin/stream_events/stream/orders/order/replay/?ids={entry_id}",
+        ]
+        server.xack("t:orders", "billing", entry_id)
+        letter = server.xadd("{t:orders}:billing:dead", {"payload": "{}", "dead_entry_id": entry_id}).decode()
+        assert self.hrefs(admin.get(url(entry_id))) == [
+            f"/admin/stream_events/deadletter/orders~billing~{letter}/order/requeue/",
+            f"/admin/stream_events/stream/orders/order/replay/?ids={entry_id}",
+        ]
+
+    def test_lead_to_pages(self, admin, hand_out):
+        (entry_id,) = hand_out(1)
+        for href in self.hrefs(admin.get(url(entry_id))):
+            assert admin.get(href).status_code == 200
+
+    def test_are_those_that_the_user_may_give(self, staff, hand_out):
+        (entry_id,) = hand_out(1)
+        client = staff("view_stream", "view_pendingentry", "ack_pendingentry")
+        assert self.hrefs(client.get(url(entry_id))) == [
+            f"/admin/stream_events/pendingentry/orders~billing~{entry_id}/order/ack/"
+        ]
+
+    def test_are_buttons_without_effect_where_nothing_may_be_changed(self, admin, settings, hand_out):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ADMIN": {"READ_ONLY": True}}
+        (entry_id,) = hand_out(1)
+        response = admin.get(url(entry_id))
+        assert self.hrefs(response) == []
+        assert response.content.decode().count('<button type="button" disabled') == 5
 
 
 @pytest.mark.parametrize("entry_id", ["1-0", "x", "", "1-0~2", "99999999999999999999-0"])

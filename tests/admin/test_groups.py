@@ -1,5 +1,7 @@
 """The page “Consumer groups”, and that of one group."""
 
+import re
+
 import pytest
 
 from stream_events import StreamPublisher
@@ -159,6 +161,19 @@ class TestOne:
         page = text(admin.get(BILLING))
         assert "Not started yet" in page
         assert "python manage.py runconsumer orders billing" in page
+
+    def test_offers_what_can_be_done_with_it(self, admin, hand_out):
+        hand_out(1)
+        hrefs = re.findall(r'href="([^"]*/order/[^"]*)"', admin.get(BILLING).content.decode())
+        group = f"{URL}orders~billing/order"
+        assert hrefs == [
+            "/admin/stream_events/pendingentry/orders~billing/order/claim/",
+            f"{group}/reset/",
+            f"{group}/reset/?to=%24",
+            f"{group}/delete-group/",
+        ]
+        for href in hrefs:
+            assert admin.get(href).status_code == 200
 
     @pytest.mark.parametrize("name", ["orders~nobody", "nothing~billing", "orders", "orders~billing~x", "~"])
     def test_a_group_that_is_not_there_is_a_404_page(self, admin, name):

@@ -52,12 +52,10 @@ def test_a_missing_permission_names_the_command(text, sentence):
 
 
 @pytest.mark.django_db
-def test_a_command_that_the_user_may_not_run_is_named_on_the_page(admin, server, settings, request):
+def test_a_command_that_the_user_may_not_run_is_named_on_the_page(admin, server, settings):
     server.execute_command("ACL", "SETUSER", "viewer", "on", ">secret", "~*", "+@all", "-info")
-    settings.STREAM_EVENTS = {
-        "URL": f"unix://viewer:secret@{request.getfixturevalue('_server').socket}",
-        "KEY_PREFIX": "t:",
-    }
+    socket = server.connection_pool.connection_kwargs["path"]
+    settings.STREAM_EVENTS = {"URL": f"unix://viewer:secret@{socket}", "KEY_PREFIX": "t:"}
     try:
         response = admin.get("/admin/stream_events/stream/")
         page = response.content.decode()

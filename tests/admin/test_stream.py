@@ -93,6 +93,22 @@ def test_nothing_is_changed_by_posting(admin):
     assert admin.post("/admin/stream_events/stream/orders/entries/").status_code == 403
 
 
+@pytest.mark.parametrize("verb", ["trim", "delete-stream"])
+def test_the_danger_zone_leads_to_what_is_dangerous(admin, server, verb):
+    server.xadd("t:orders", {"a": "b"})
+    href = f"/admin/stream_events/stream/orders/order/{verb}/"
+    assert f'href="{href}"' in admin.get("/admin/stream_events/stream/orders/danger/").content.decode()
+    assert admin.get(href).status_code == 200
+
+
+def test_a_test_event_can_be_published_to_it(admin, server):
+    href = "/admin/stream_events/stream/orders/order/publish/"
+    for url in (URL, "/admin/stream_events/stream/publish/"):
+        assert f'href="{href}"' in admin.get(url).content.decode()
+    assert 'href="/admin/stream_events/stream/publish/"' in admin.get("/admin/stream_events/stream/").content.decode()
+    assert admin.get(href).status_code == 200
+
+
 def test_the_danger_zone_is_hidden_without_permission(staff):
     client = staff("view_stream")
     assert "Danger zone" not in text(client.get(URL))

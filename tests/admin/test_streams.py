@@ -2,6 +2,7 @@
 
 import html
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -95,9 +96,22 @@ class TestRows:
         server.xadd("{t:orders}:billing:dead", {"payload": "{}"})
         assert "billing 1" in cells(admin.get(URL), "orders")["dead_letters"]
 
-    def test_new_entries_are_counted_once_there_is_history(self, admin):
+    def test_new_entries_are_counted_once_there_is_history(self, admin, settings):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
         assert cells(admin.get(URL), "orders")["incoming"] == "–"
-        assert not take_sample()  # the page has
+        now = datetime.now(UTC)
+        for minutes in (2, 1):
+            StreamPublisher("orders").batch_add([{"obj_id": 1}] * 3)
+            take_sample(now - timedelta(minutes=minutes))
+        row = cells(admin.get(URL), "orders")
+        assert '<span class="se-rate">3</span>' in row["incoming"]
+        assert "<svg" in row["incoming"]
+
+    def test_whoever_looks_takes_the_sample_of_the_minute(self, admin, server, settings):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
+        StreamPublisher("orders").add({"obj_id": 1})
+        admin.get(URL)
+        assert server.keys("*stats*")
 
     def test_what_needs_somebody_is_first(self, admin, server, hand_out):
         hand_out(1)
