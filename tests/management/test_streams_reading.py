@@ -299,13 +299,17 @@ def test_a_wrong_setting_exits_78(settings):
 
 
 @pytest.fixture
-def history(settings):
+def history(settings, monkeypatch):
     """Lets this process sample, whenever it has done so before."""
+    monkeypatch.setattr("stream_events.operations.history._asked", None)
     settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
 
 
-def test_a_sample_is_taken_once_a_minute(ids, history):
+def test_a_sample_is_taken(ids, history):
     assert found("sample") == {"sample": {"taken": True}}
+
+
+def test_where_history_is_off_nothing_is_sampled(ids):
     assert streams("sample").out.startswith("Nothing was sampled: ")
 
 
@@ -390,3 +394,12 @@ def test_groups_say_how_many_entries_they_handle_a_minute(ids, server, history):
     take_sample(now - timedelta(minutes=1))
     (group,) = found("groups", "orders")["groups"]
     assert group["handled_per_min"] == pytest.approx(6)
+
+
+def test_an_entry_tells_that_its_dead_letter_was_requeued(ids, server):
+    server.xack(KEYS.stream, "billing", ids[0])
+    server.xadd(KEYS.dead, {"payload": "{}", "dead_reason": "failed", "dead_handler": "", "dead_entry_id": ids[0]})
+    letter = server.xrevrange(KEYS.dead, count=1)[0][0].decode()
+    assert streams("requeue", "orders", "billing", "--id", letter, "--yes").code == 0
+    (status,) = found("show", "orders", "billing", "--id", ids[0])["groups"]
+    assert (status["dead_letter"], status["requeued"]) == (None, server.xrange(KEYS.requeue)[0][0].decode())
