@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -11,6 +12,7 @@ from django.core.management import CommandError, call_command
 from stream_events import StreamPublisher
 from stream_events.keys import group_keys
 from stream_events.management.streams.filters import entry_id, first_id, id_before, last_id
+from stream_events.operations.history import take_sample
 from tests.management.operating import Terminal, streams
 
 KEYS = group_keys("orders", "billing", "t:")
@@ -296,8 +298,19 @@ def test_a_wrong_setting_exits_78(settings):
     assert streams("groups").code == 78
 
 
-def test_a_sample_is_taken_once_a_minute(server, registry):
-    assert found("sample")["sample"]["taken"] in (True, False)
+@pytest.fixture
+def history(settings, monkeypatch):
+    """Lets this process sample, whenever it has done so before."""
+    monkeypatch.setattr("stream_events.operations.history._asked", None)
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
+
+
+def test_a_sample_is_taken(ids, history):
+    assert found("sample") == {"sample": {"taken": True}}
+
+
+def test_where_history_is_off_nothing_is_sampled(ids):
+    assert streams("sample").out.startswith("Nothing was sampled: ")
 
 
 @pytest.mark.django_db
@@ -371,3 +384,22 @@ def test_a_dead_letter_tells_when_it_was_requeued(ids, server):
         {"at": "2026-08-21T08:00:00Z", "by": "ana", "error": "ValueError: no"}
     ]
     assert "Requeued 2026-08-21 08:00:00 by ana, after ValueError: no" in streams(*words, "--utc").out
+
+
+def test_groups_say_how_many_entries_they_handle_a_minute(ids, server, history):
+    now = datetime.now(UTC)
+    take_sample(now - timedelta(minutes=2))
+    server.xreadgroup("billing", "one", {KEYS.stream: ">"})
+    server.xack(KEYS.stream, "billing", *ids)
+    take_sample(now - timedelta(minutes=1))
+    (group,) = found("groups", "orders")["groups"]
+    assert group["handled_per_min"] == pytest.approx(6)
+
+
+def test_an_entry_tells_that_its_dead_letter_was_requeued(ids, server):
+    server.xack(KEYS.stream, "billing", ids[0])
+    server.xadd(KEYS.dead, {"payload": "{}", "dead_reason": "failed", "dead_handler": "", "dead_entry_id": ids[0]})
+    letter = server.xrevrange(KEYS.dead, count=1)[0][0].decode()
+    assert streams("requeue", "orders", "billing", "--id", letter, "--yes").code == 0
+    (status,) = found("show", "orders", "billing", "--id", ids[0])["groups"]
+    assert (status["dead_letter"], status["requeued"]) == (None, server.xrange(KEYS.requeue)[0][0].decode())

@@ -6,7 +6,7 @@ import pytest
 
 from stream_events import StreamPublisher
 from stream_events.keys import group_keys
-from stream_events.management.streams.performing import operator, resumed, token
+from stream_events.management.streams.performing import Performing, operator, resumed, token
 from stream_events.operations import plans
 from stream_events.operations.plans import Order, Progress, Verb
 from tests.management.operating import streams
@@ -162,6 +162,15 @@ def test_a_limit_ends_it_early_and_resume_goes_on(server, letters):
     assert (second.code, second.out) == (0, "15 requeued.\n")
     assert server.xlen(KEYS.requeue) == 15
     assert {fields[b"dead_error"] for _, fields in server.xrange(KEYS.dead)} == {b"TimeoutError: late"}
+
+
+def test_progress_ends_at_its_total(server, letters):
+    order = plans.plan(Order(verb=Verb.REQUEUE, stream="orders", group="billing", where={"error": "ValueError"})).order
+    performing = Performing(Progress(order=order), limit=None, rate=None, batch=10)
+    told = []
+    performing.run(lambda count, total=None, note="": told.append((count, total)))
+    assert len(told) > 1
+    assert sum(count for count, _ in told) == told[-1][1] == performing.progress.scanned
 
 
 def test_a_token_is_of_one_verb_stream_and_group(server, letters):

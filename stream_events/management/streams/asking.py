@@ -50,7 +50,7 @@ def confirm(output: Output, plan: Plan, *, yes: bool) -> None:
     """Return if the plan may be performed; raises ``CommandError`` if not, or if there is nobody to ask."""
     if yes or plan.level == Level.PLAIN:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():  # daemons have none
         raise CommandError(
             "Nothing was changed: there is no terminal to ask at. Add --yes to do it, or --dry-run to only look.",
             returncode=USAGE,

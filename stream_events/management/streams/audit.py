@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from stream_events.management.streams.display import clock, iso, number
+from stream_events.management.streams.filters import entry_id
 from stream_events.management.streams.output import Output, Section
 from stream_events.management.streams.reading import PAGE, add_flags, add_names, pages, show
 from stream_events.operations.audit import Act, acts
@@ -17,7 +18,7 @@ HELP = "Lists what operators did, newest first."
 
 def add_arguments(parser: CommandParser) -> None:
     add_names(parser, stream="only what was done to it")
-    parser.add_argument("--before", default="", metavar="ID", help="go on before this act")
+    parser.add_argument("--before", type=entry_id, metavar="ID", help="go on before this act")
     add_flags(parser, limit=PAGE)
 
 
@@ -26,7 +27,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
         found = list(
             pages(
                 lambda before, size: acts(stream=options["stream"] or "", before=before, size=size),
-                options["before"],
+                options["before"] or "",
                 options["limit"],
             )
         )

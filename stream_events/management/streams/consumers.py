@@ -30,7 +30,7 @@ def run(output: Output, options: dict[str, Any]) -> None:
                 "consumers",
                 [_record(one) for one in found],
                 [_row(one) for one in found],
-                numbers=frozenset({"PENDING", "IDLE", "INACTIVE", "LEASE", "PID", "OLDEST"}),
+                numbers=frozenset({"PENDING", "REQUEUED", "IDLE", "INACTIVE", "LEASE", "PID", "OLDEST"}),
                 elastic=frozenset({"CONSUMER", "HOST"}),
             )
         ]
@@ -53,6 +53,7 @@ def _record(one: ConsumerInfo) -> dict[str, Any]:
         "consumer": one.name,
         "state": one.state.value,
         "pending": one.pending,
+        "requeued": one.requeued,
         "idle": seconds(one.idle),
         "inactive": seconds(one.inactive),
         "lease": seconds(one.lease_left),
@@ -70,6 +71,7 @@ def _row(one: ConsumerInfo) -> dict[str, str]:
         "CONSUMER": one.name,
         "STATE": one.state.value,
         "PENDING": number(one.pending),
+        "REQUEUED": number(one.requeued) if one.requeued else "",
         "IDLE": length(one.idle),
         "INACTIVE": length(one.inactive),
         "LEASE": length(one.lease_left),

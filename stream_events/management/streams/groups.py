@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -18,6 +18,7 @@ from stream_events.operations.inspection import GroupState, StreamState
 HELP = "Shows how far each group is behind, what it has pending, and how many consumers work for it."
 
 NUMBERS = frozenset({"LAG", "LAG-TIME", "PENDING", "OLDEST", "HANDLED/MIN", "DEAD", "WAITING", "READ"})
+RECENT = 5  # minutes: what was handled before is no news
 HIDDEN = frozenset({"DEAD", "WAITING", "READ", "LAST-ID"})  # unless --columns names them
 
 
@@ -47,7 +48,8 @@ def section(streams: Iterable[StreamState]) -> Section:
 
 def _handled(series: Series | None) -> float | None:
     """Entries a minute that were handled of late; None if nobody knows."""
-    known: Sequence[float] = [one.handled for one in series.points if one.handled is not None] if series else []
+    points = series.points[-RECENT:] if series else ()
+    known = [one.handled for one in points if one.handled is not None]
     return round(known[-1], 1) if known else None
 
 

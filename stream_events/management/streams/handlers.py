@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from stream_events.management.exit_codes import CONFIGURATION
-from stream_events.management.streams.output import Output, Section, add_format
+from stream_events.management.streams.output import Output, Section
+from stream_events.management.streams.reading import add_flags
 from stream_events.operations.catalogue import catalogue
 from stream_events.registration import Handler, Source, dotted_path
 from stream_events.registry import Problem
@@ -29,7 +30,7 @@ _IDENTITY = {"func", "stream", "group", "name", "obj_types", "actions", "source"
 def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("stream", nargs="?", help="only its handlers")
     parser.add_argument("group", nargs="?", help="only those of this group")
-    add_format(parser)
+    add_flags(parser, watch=False)
 
 
 def run(output: Output, options: dict[str, Any]) -> None:

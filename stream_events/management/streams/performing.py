@@ -48,7 +48,9 @@ class Performing:
             self.progress = perform(before, actor, Limit(rows=min(self._slice, self._room())))
             self._throttle.passed(self.progress.done + self.progress.skipped - before.done - before.skipped)
             note = f"{self.progress.skipped:,} skipped" if self.progress.skipped else ""
-            advance(self.progress.scanned - before.scanned, total=self.progress.total, note=note)
+            # A filter may end before it has seen all: there is nothing left to see then.
+            total = self.progress.scanned if self.progress.is_complete else self.progress.total
+            advance(self.progress.scanned - before.scanned, total=total, note=note)
 
     def _room(self) -> int:
         """How many more may be done."""

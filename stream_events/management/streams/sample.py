@@ -18,5 +18,6 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(output: Output, options: dict[str, Any]) -> None:
     taken = take_sample()
-    text = "Sampled." if taken else "Nothing was sampled: this minute has its sample, or Redis is away."
+    missed = "Nothing was sampled: this minute has its sample, METRICS is off, or Redis is away."
+    text = "Sampled." if taken else missed
     output.write(Section("sample", {"taken": taken}, [{"TAKEN": str(taken).lower()}], text=text))

@@ -103,6 +103,7 @@ def _status_record(one: GroupStatus) -> dict[str, Any]:
         "delivery": one.delivery.value,
         "pending": pending.record(one.pending) if one.pending else None,
         "dead_letter": one.dead_letter_id or None,
+        "requeued": one.requeued_id or None,
     }
 
 
@@ -118,6 +119,7 @@ def _status_row(one: GroupStatus) -> dict[str, str]:
         "DUE": due(held.due_at) if held else "",
         "ERROR": held.error if held else "",
         "DEAD-LETTER": one.dead_letter_id,
+        "REQUEUED": one.requeued_id,
     }
 
 
