@@ -9,9 +9,10 @@ from typing import Any
 from django import forms
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from stream_events.admin.access import has_order_permission, is_read_only
@@ -32,6 +33,7 @@ AT_ONCE = Limit(rows=1000, seconds=3.0)  # more than that becomes a batch
 SLICE = Limit(rows=2000, seconds=3.0)
 
 RESULT = "result"  # the id of what changed on a page: where the browser goes after a POST
+LONGEST_URL = 3500  # characters; servers take at least 4,000
 
 
 class OrdersAdmin(RedisAdmin):
@@ -116,6 +118,8 @@ class OrderPage:
         return self._show_options(form(order=order), order)
 
     def _from_url(self) -> HttpResponse:
+        if "batch" in self.request.GET:
+            return self._report(self._batch(self.request.GET), is_stopped="stop" in self.request.GET)
         order = self.admin.order(self.request, self.verb, *self.parts)
         if order is None:
             return self.admin.unavailable(self.request, self.admin.gone(*self.parts), status=404)
@@ -128,8 +132,11 @@ class OrderPage:
             return self._confirm(posted)
         if "batch" not in posted:
             return self._refuse(_("This form is not complete. Begin again."), 400)
-        progress = Progress.load(self.batches.open(posted["batch"], BATCH))
-        return self._report(progress, is_stopped=True) if "stop" in posted else self._perform(progress, SLICE)
+        progress = self._batch(posted)
+        return self._go_to_report(progress, stop="yes") if "stop" in posted else self._perform(progress, SLICE)
+
+    def _batch(self, sent: Mapping[str, str]) -> Progress:
+        return Progress.load(self.batches.open(sent["batch"], BATCH))
 
     def _take_options(self, posted: Mapping[str, str]) -> HttpResponse:
         order = Order.load(self.drafts.open(posted["draft"]))
@@ -163,7 +170,17 @@ class OrderPage:
         except UNAVAILABLE as error:
             return self._report(progress, error=error)
         log_progress(self.request, self.admin.model, before=progress, after=after)
-        return self._report(after)
+        return self._go_to_report(after)
+
+    def _go_to_report(self, progress: Progress, **query: str) -> HttpResponse:
+        """Send the browser to a page that can be reloaded: it has all of the report in its URL."""
+        short = replace(progress, order=replace(progress.order, targets=(), where=None, options={}))
+        sealed = self.batches.close((short if progress.is_complete else progress).dump())
+        back = way_back(self.request, self.admin, self.parts)
+        url = f"{self._url()}?{urlencode({'batch': sealed, NEXT: back, **query})}"
+        if len(url) > LONGEST_URL:
+            return self._report(progress, is_stopped="stop" in query)
+        return HttpResponseRedirect(f"{url}#{RESULT}")
 
     def _show_options(self, form: OptionsForm, order: Order) -> HttpResponse:
         draft = self.drafts.close(order.dump())
@@ -195,17 +212,15 @@ class OrderPage:
 
     def _page(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         request = self.request
-        model = self.admin.opts.model_name
-        url = reverse(
-            f"admin:stream_events_{model}_order",
-            args=(quote(self.name), self.verb.value),
-            current_app=self.admin.admin_site.name,
-        )
-        back = way_back(request, self.admin, self.parts)
+        back, form_url = way_back(request, self.admin, self.parts), f"{self._url()}#{RESULT}"
         page = self.admin.page_context(
-            request, title=title(self.verb), form_url=f"{url}#{RESULT}", back=back, next_name=NEXT, **context
+            request, title=title(self.verb), form_url=form_url, back=back, next_name=NEXT, **context
         )
         return TemplateResponse(request, f"admin/stream_events/{template}", page, status=status)
+
+    def _url(self) -> str:
+        name, site = f"admin:stream_events_{self.admin.opts.model_name}_order", self.admin.admin_site.name
+        return reverse(name, args=(quote(self.name), self.verb.value), current_app=site)
 
     def _check(self, permission: str) -> None:
         if not self.request.user.has_perm(permission):

@@ -33,7 +33,7 @@ from stream_events.operations.plans import Target, Verb
 class PendingEntryAdmin(PendingEntryPage, PickingAdmin):
     """Entries of one group that were handed to a consumer and not acknowledged, oldest first."""
 
-    list_display = ("entry", "event", "preview", "state", "consumer", "idle", "deliveries", "error")
+    list_display = ("entry", "event", "state", "error", "consumer", "idle", "deliveries", "preview")
     list_filter = (ChosenGroupFilter, *pending_filters.FILTERS)
     actions = ("retry", "ack", "claim", "dead")
     verbs = (Verb.RETRY, Verb.ACK, Verb.CLAIM, Verb.DEAD)

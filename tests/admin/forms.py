@@ -35,7 +35,7 @@ def form_of(response, kind):
 def send(client, response, kind, **values):
     """Send a form of the page: “se-options”, “se-confirm” or “se-continue”."""
     url, hidden = form_of(response, kind)
-    return client.post(url, hidden | values)
+    return client.post(url, hidden | values, follow=True)
 
 
 def confirm(client, response, **values):

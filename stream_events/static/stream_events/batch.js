@@ -1,21 +1,7 @@
 // Goes on with a batch by itself, one slice after the other. Without it a button does the same.
 
 const section = () => document.querySelector("section.se-order[data-batch]");
-const key = () => `stream_events.${section().dataset.batch}`;
-const sealed = () => section().querySelector(".se-continue input[name=batch]");
 let wants = "";
-
-// Where the batch is, for the page that a reload shows: that one comes from the first slice.
-function remember() {
-  if (section().hasAttribute("data-complete")) sessionStorage.removeItem(key());
-  else if (sealed()) sessionStorage.setItem(key(), sealed().value);
-}
-
-function recall() {
-  const known = sessionStorage.getItem(key());
-  if (known && sealed()) sealed().value = known;
-  else remember();
-}
 
 function body() {
   const data = new URLSearchParams(new FormData(section().querySelector(".se-continue")));
@@ -25,9 +11,11 @@ function body() {
 
 async function answer() {
   const url = section().querySelector(".se-continue").action.split("#")[0];
-  const response = await fetch(url, { method: "POST", body: body(), redirect: "error", credentials: "same-origin" });
+  const response = await fetch(url, { method: "POST", body: body() });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  return page.querySelector("section.se-order[data-batch]");
+  const next = page.querySelector("section.se-order[data-batch]");
+  if (next && response.redirected) history.replaceState(null, "", response.url); // what a reload shows
+  return next;
 }
 
 // Shows what came back, and keeps the focus of who works with the keyboard.
@@ -35,7 +23,6 @@ function show(next) {
   const name = document.activeElement?.closest(".se-continue") ? document.activeElement.name : "";
   section().replaceWith(document.importNode(next, true));
   listen();
-  remember();
   const same = name && section().querySelector(`.se-continue [name=${name}]`);
   if (same && section().hasAttribute("data-goes-on")) same.focus();
   else if (name || !section().hasAttribute("data-goes-on")) section().focus();
@@ -69,7 +56,6 @@ function listen() {
 }
 
 if (section()) {
-  recall();
   listen();
   run();
 }
