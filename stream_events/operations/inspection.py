@@ -16,7 +16,6 @@ from stream_events.keys import stream_key
 from stream_events.operations.discovery import discover_streams, known_streams
 from stream_events.operations.groups import NOTHING, group_from, looked_at
 from stream_events.operations.names import raw, readable
-from stream_events.operations.old_pending import PendingPage, PendingState, pending_page
 from stream_events.operations.server import ServerFacts, server_facts, server_version
 from stream_events.operations.states import GroupState, Health, StreamState
 from stream_events.registry import handlers
@@ -24,14 +23,11 @@ from stream_events.registry import handlers
 __all__ = [
     "GroupState",
     "Health",
-    "PendingPage",
-    "PendingState",
     "ServerFacts",
     "StreamState",
     "discover_streams",
     "group_state",
     "known_streams",
-    "pending_page",
     "server_facts",
     "server_version",
     "stream_states",
