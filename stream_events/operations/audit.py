@@ -90,6 +90,16 @@ def record(progress: Progress, actor: Actor, *, done: int, skipped: int) -> None
             logger.error("audit_receiver_failed receiver=%r error=%r", receiver, answer)
 
 
+def doubt(order: Order, actor: Actor, error: redis.RedisError) -> None:
+    """Note that Redis did not answer a slice: what it asked for may have been done, or not."""
+    logger.warning(
+        "operated_perhaps actor=%r via=%r verb=%s stream=%s group=%s batch=%s detail=%r error=%r: when it is performed"
+        " again, what was done is not done twice",
+        *(actor.name, actor.via, order.verb.value, order.stream, order.group, order.nonce, _detail(order)),
+        explain(error),
+    )
+
+
 def _detail(order: Order) -> str:
     """What was picked, without payloads."""
     named = {**(order.where or {}), **order.options}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from stream_events.connections import UNAVAILABLE
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations import audit
 from stream_events.operations.acts.burying import Burying
@@ -66,7 +67,9 @@ def plan(order: Order) -> Plan:
 def perform(progress: Progress, actor: Actor, limit: Limit = DEFAULT_LIMIT) -> Progress:
     """Do the next slice; begin with ``Progress(order=plan(order).order)``. What was done is audited with each slice.
 
-    Every entry is looked at again. Doing a slice twice, because its reply was lost, does it once.
+    Every entry is looked at again. Doing a slice twice, because its reply was lost, does it once. Raises what the
+    Redis client raises if nothing is known of the slice; if something is, that is reported, and the rest is left to
+    the next one.
     """
     place = progress.place
     if place is None:
@@ -74,7 +77,11 @@ def perform(progress: Progress, actor: Actor, limit: Limit = DEFAULT_LIMIT) -> P
     order = progress.order if progress.order.nonce else replace(progress.order, nonce=new_nonce())
     progress = replace(progress, order=order)
     performance = _performance(order)
-    done = performance.slice(place, actor, limit)
+    try:
+        done = performance.slice(place, actor, limit)
+    except UNAVAILABLE as error:
+        audit.doubt(order, actor, error)
+        raise
     after = replace(
         progress,
         batch=order.nonce,

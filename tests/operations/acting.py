@@ -1,8 +1,10 @@
 """What tests of orders share: entries in every state, orders, and their performance to the end."""
 
 import json
+from contextlib import suppress
 
 from stream_events import StreamPublisher
+from stream_events.connections import UNAVAILABLE
 from stream_events.keys import group_keys, requeue_keys
 from stream_events.operations.plans import Actor, Limit, Order, Progress, Target, Verb, perform, plan
 
@@ -80,6 +82,14 @@ def finish(progress, actor=ANA, limit=None):
     """Perform to the end, each slice in another process as far as anybody could tell."""
     while not progress.is_complete:
         progress = Progress.load(perform(progress, actor, limit or Limit()).dump())
+    return progress
+
+
+def finish_whatever_happens(progress):
+    """As ``finish`` by somebody who performs a slice again when Redis does not answer."""
+    while not progress.is_complete:
+        with suppress(*UNAVAILABLE):
+            progress = perform(progress, ANA)
     return progress
 
 

@@ -1,7 +1,10 @@
-"""What operations send to Redis, counted."""
+"""What operations send to Redis: counted, or with replies that get lost."""
 
 import pytest
 import redis
+
+from stream_events.connections import inspecting_client
+from tests.faults.proxy import Proxy
 
 
 @pytest.fixture
@@ -16,3 +19,13 @@ def trips(monkeypatch):
 
     monkeypatch.setattr(redis.connection.AbstractConnection, "send_packed_command", send)
     return sent
+
+
+@pytest.fixture
+def proxy(settings, server):
+    """A proxy before the server, through which operations go."""
+    proxy = Proxy(server.connection_pool.connection_kwargs["path"])
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "URL": f"redis://127.0.0.1:{proxy.port}/0"}
+    yield proxy
+    inspecting_client().close()
+    proxy.close()

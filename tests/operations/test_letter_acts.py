@@ -10,13 +10,23 @@ import threading
 import pytest
 
 from stream_events.conf import get_settings
-from stream_events.connections import UNAVAILABLE, inspecting_client
 from stream_events.operations.dead_letters import dead_letters, requeue
-from stream_events.operations.plans import Level, Limit, Progress, perform, plan
+from stream_events.operations.plans import Level, Limit, Progress, plan
 from tests.conftest import ROOT, wait_for
 from tests.consuming.test_outcomes import Calls, consume
-from tests.faults.proxy import Proxy
-from tests.operations.acting import ANA, KEYS, REQUEUED, begin, bury, do, finish, let_live, order, publish, reasons
+from tests.operations.acting import (
+    KEYS,
+    REQUEUED,
+    begin,
+    bury,
+    do,
+    finish,
+    finish_whatever_happens,
+    let_live,
+    order,
+    publish,
+    reasons,
+)
 
 
 def requeued(server):
@@ -166,26 +176,12 @@ def test_an_older_caller_needs_not_say_who_it_is(server):
 
 
 class TestFaults:
-    @pytest.fixture
-    def proxied(self, settings, server):
-        """A proxy before the server, through which operations go from now on."""
-        socket = server.connection_pool.connection_kwargs["path"]
-        proxy = Proxy(socket)
-        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "URL": f"redis://127.0.0.1:{proxy.port}/0"}
-        yield proxy
-        inspecting_client().close()
-        proxy.close()
-
-    def test_a_slice_whose_reply_was_lost_moves_each_letter_once(self, server, proxied):
+    def test_a_slice_whose_reply_was_lost_moves_each_letter_once(self, server, proxy):
         bury(server, 300)
         progress = begin("requeue", where={})
-        proxied.drop("EVALSHA", 2)
-        while not progress.is_complete:
-            try:
-                progress = perform(progress, ANA)
-            except UNAVAILABLE:
-                continue  # as whoever has sent it does
-        assert proxied.dropped == ["EVALSHA"]
+        proxy.drop("EVALSHA", 2)
+        progress = finish_whatever_happens(progress)
+        assert proxy.dropped == ["EVALSHA"]
         assert [fields[b"event_id"] for fields in requeued(server)] == [f"event-{n}".encode() for n in range(300)]
         assert server.xlen(KEYS.dead) == 0
 

@@ -15,6 +15,7 @@ from tests.operations.acting import (
     bury,
     do,
     finish,
+    finish_whatever_happens,
     let_live,
     let_wait,
     make_group,
@@ -228,6 +229,25 @@ class TestEveryVerb:
         before = pending(server), server.xlen(KEYS.dead)
         finish(progress)
         assert (pending(server), server.xlen(KEYS.dead)) == before
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("verb", EVERY_VERB)
+def test_a_slice_whose_reply_was_lost_is_done_once(server, registry, proxy, caplog, verb, nth):
+    ids = publish(200)
+    make_group(server)
+    read(server)
+    server.xgroup_createconsumer(KEY, "billing", "web-2")
+    let_live(server, seconds=-60)
+    progress = begin(verb, ids, **OPTIONS.get(verb, {}))
+    proxy.drop("EVALSHA", nth)
+    progress = finish_whatever_happens(progress)
+    assert proxy.dropped == ["EVALSHA"]
+    assert progress.done + progress.skipped == 200
+    assert progress.skipped <= (100 if verb in ("ack", "dead") else 0)  # of these nobody knows who did it
+    assert server.xlen(KEYS.dead) == (200 if verb == "dead" else 0)
+    assert len(pending(server)) == (200 if verb in ("claim", "retry") else 0)
+    assert nth == 2 or "operated_perhaps" in caplog.text
 
 
 @pytest.mark.parametrize("verb", ["retry", "claim", "dead"])

@@ -4,11 +4,21 @@ import json
 
 import pytest
 
-from stream_events.connections import UNAVAILABLE, inspecting_client
 from stream_events.exceptions import ConfigurationError
-from stream_events.operations.plans import Level, Limit, Order, perform, plan
-from tests.faults.proxy import Proxy
-from tests.operations.acting import ANA, KEY, KEYS, begin, bury, do, finish, make_group, order, publish, reasons
+from stream_events.operations.plans import Level, Limit, Order, plan
+from tests.operations.acting import (
+    KEY,
+    KEYS,
+    begin,
+    bury,
+    do,
+    finish,
+    finish_whatever_happens,
+    make_group,
+    order,
+    publish,
+    reasons,
+)
 
 
 def replay(ids=(), **details):
@@ -130,20 +140,11 @@ def test_the_same_order_appends_once_however_often_it_is_performed(server):
     assert server.xlen(KEY) == 7
 
 
-def test_a_slice_whose_reply_was_lost_appends_once(server, settings):
+def test_a_slice_whose_reply_was_lost_appends_once(server, proxy):
     publish(300)
-    proxy = Proxy(server.connection_pool.connection_kwargs["path"])
-    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "URL": f"redis://127.0.0.1:{proxy.port}/0"}
     progress = begin("replay", where={}, group="")
     proxy.drop("EVALSHA", 2)
-    while not progress.is_complete:
-        try:
-            progress = perform(progress, ANA)
-        except UNAVAILABLE:
-            continue
-    inspecting_client().close()
-    proxy.close()
+    assert finish_whatever_happens(progress).done == 300
     assert proxy.dropped == ["EVALSHA"]
-    assert progress.done == 300
     events = [fields[b"event_id"] for _, fields in server.xrange(KEY)]
     assert events[:300] == events[300:]

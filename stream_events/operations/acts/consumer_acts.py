@@ -14,7 +14,7 @@ from stream_events.exceptions import ConfigurationError
 from stream_events.keys import RETRY_OWNER
 from stream_events.operations.acts.performance import Look, Performance, Slice
 from stream_events.operations.acts.refusals import DELETED, refusal, skip_reason
-from stream_events.operations.acts.script import act_upon
+from stream_events.operations.acts.script import PendingScript
 from stream_events.operations.names import raw
 from stream_events.operations.orders import Target, Verb
 from stream_events.operations.progress import Actor, Limit, Skipped
@@ -131,11 +131,11 @@ class DeletingConsumer(Performance):
 
     def _move(self, found: Slice, keys: Any, targets: list[Target]) -> str:
         """Hand ``targets`` back; returns why one could not be."""
-        scripts, requeued = self.scripts(keys), keys is not self.keys
-        outcomes = act_upon(scripts, self.group, Verb.RETRY, targets)
+        script = PendingScript(self.scripts(keys), self.group, requeued=keys is not self.keys)
+        outcomes = script.run(Verb.RETRY, targets)
         found.scanned += len(targets)
         found.has_changed = True
         deleted = [one for one, outcome in zip(targets, outcomes, strict=True) if outcome == DELETED]
         if deleted:  # there is nothing left to handle
-            act_upon(scripts, self.group, Verb.ACK, deleted, requeued=requeued)
+            script.run(Verb.ACK, deleted)
         return next((skip_reason(one) for one in outcomes if one.startswith("busy")), "")

@@ -17,7 +17,7 @@ from stream_events.operations.acts.filters import pending_filter
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import GONE, refusal, skip_reason
-from stream_events.operations.acts.script import act_upon
+from stream_events.operations.acts.script import PendingScript
 from stream_events.operations.names import raw, readable
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
@@ -107,11 +107,9 @@ class PendingAct(Picking):
 
     def act(self, targets: Sequence[Target], actor: Actor) -> Mapping[str, str]:
         order = self.order
-        consumer = order.options.get("consumer", "")
+        script = PendingScript(self.scripts(), self.group, requeued=order.requeued)
         try:
-            outcomes = act_upon(
-                self.scripts(), self.group, order.verb, targets, consumer=consumer, requeued=order.requeued
-            )
+            outcomes = script.run(order.verb, targets, order.options.get("consumer", ""))
         except redis.ResponseError as error:
             if not (order.requeued and is_group_gone(error)):
                 raise

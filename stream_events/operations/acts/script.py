@@ -12,19 +12,19 @@ from stream_events.operations.names import raw, readable
 from stream_events.operations.orders import Target, Verb
 
 
-def act_upon(
-    scripts: Scripts,
-    group: bytes,
-    verb: Verb,
-    targets: Sequence[Target],
-    *,
-    consumer: str = "",
-    requeued: bool = False,
-) -> list[str]:
-    """Do what ``verb`` says to ``targets``; returns for each an empty string, or what ``skip_reason`` explains."""
-    idle = milliseconds(get_settings().claim_idle)
-    arguments: list[Any] = [group, verb.value, raw(consumer), int(requeued), idle]
-    for target in targets:
-        is_known = target.owner or target.delivery_count
-        arguments += [target.id, raw(target.owner), target.delivery_count if is_known else ""]
-    return [readable(one) for one in scripts.run("act", arguments)]
+class PendingScript:
+    """Acts upon entries of ``group``, or with ``requeued`` upon those that were requeued to it."""
+
+    def __init__(self, scripts: Scripts, group: bytes, *, requeued: bool) -> None:
+        self._scripts = scripts
+        self._group = group
+        self._requeued = requeued
+
+    def run(self, verb: Verb, targets: Sequence[Target], consumer: str = "") -> list[str]:
+        """Do what ``verb`` says; returns for each target an empty string, or what ``skip_reason`` explains."""
+        idle = milliseconds(get_settings().claim_idle)
+        arguments: list[Any] = [self._group, verb.value, raw(consumer), int(self._requeued), idle]
+        for target in targets:
+            is_known = target.owner or target.delivery_count
+            arguments += [target.id, raw(target.owner), target.delivery_count if is_known else ""]
+        return [readable(one) for one in self._scripts.run("act", arguments)]
