@@ -102,6 +102,17 @@ function unmark(cell) {
   if (!cell.classList.length) cell.removeAttribute("class");
 }
 
+// Calls `change`, after which the focus is in the same row and at the same place again: a row that moves loses it.
+function keepFocus(body, change) {
+  const row = document.activeElement.closest("tr");
+  const at = row && body.contains(row) ? [...row.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement) : -1;
+  const result = change();
+  if (at >= 0 && !row.contains(document.activeElement)) {
+    row.querySelectorAll(FOCUSABLE)[at]?.focus({ preventScroll: true });
+  }
+  return result;
+}
+
 // Makes the rows of `body` those of `fresh`, and leaves those alone that are the same; returns how many are not.
 function updateRows(body, fresh) {
   body.querySelectorAll(`.${CHANGED}`).forEach(unmark);
@@ -136,7 +147,7 @@ function update(fresh) {
   let changed = 0;
   for (const [name, region] of shown) {
     const made = document.adoptNode(found.get(name));
-    if (region.tagName === "TBODY") changed += updateRows(region, made);
+    if (region.tagName === "TBODY") changed += keepFocus(region, () => updateRows(region, made));
     else if (!region.isEqualNode(made)) replace(region, made);
   }
   if (changed) say(sentence("rows", changed));
