@@ -1,12 +1,14 @@
 """Deleting consumers, groups and streams, and publishing by hand."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from stream_events import suppress
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import group_keys, requeue_keys
+from stream_events.operations.history import take_sample
 from stream_events.operations.plans import Level, Limit, Order, Progress, plan
 from tests.conftest import wait_for
 from tests.operations.acting import (
@@ -168,6 +170,14 @@ class TestGroup:
 
 
 class TestStream:
+    def test_takes_its_history_along(self, group, server, settings):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
+        seconds, _ = server.time()
+        assert take_sample(datetime.fromtimestamp(seconds, tz=UTC))
+        assert server.keys("{t:orders}:stats:*")
+        do("delete-stream", group="")
+        assert server.keys("{t:orders}*") == []
+
     def test_goes_with_all_that_belongs_to_its_groups(self, server, group, registry):
         registry.register(print, stream="orders", group="search")
         server.set(group_keys("orders", "search", "t:").cursor, "1-1")

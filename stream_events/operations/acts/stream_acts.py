@@ -14,6 +14,7 @@ from stream_events.keys import check_stream, order_key
 from stream_events.operations.acts.group_acts import keys_beside
 from stream_events.operations.acts.performance import Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
+from stream_events.operations.history import purge_history
 from stream_events.operations.names import raw
 from stream_events.operations.orders import Level
 from stream_events.operations.progress import Actor, Limit, Skipped
@@ -57,7 +58,7 @@ class DeletingStream(Performance):
         keys = [self.stream_key]
         for group in stream.groups:
             keys += [*keys_beside(self, group.name, dead=True), self.keys_of(group.name).cursor]
-        is_deleted = bool(self.client.unlink(*keys))
+        is_deleted = bool(self.client.unlink(*keys) + purge_history(self.order.stream))
         skipped = [] if stream.exists else [Skipped(id=self.label, reason=_("deleted already"))]
         return Slice(place=None, done=int(stream.exists), skipped=skipped, scanned=1, has_changed=is_deleted)
 
