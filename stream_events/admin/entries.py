@@ -66,10 +66,13 @@ class Window:
             return cls(problem=problem)
         if moment is None:
             return cls(problem=problem)
-        if timezone.is_naive(moment):
-            moment = timezone.make_aware(moment, timezone.get_current_timezone())
         step = timedelta(minutes=1) if wanted.count(":") < 2 else timedelta(seconds=1)
-        return cls(before=place_at(moment + step))
+        try:
+            if timezone.is_naive(moment):
+                moment = timezone.make_aware(moment, timezone.get_current_timezone())
+            return cls(before=place_at(moment + step))
+        except OverflowError:  # at the end of the calendar
+            return cls(problem=problem)
 
     @property
     def is_newest(self) -> bool:

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from stream_events.admin.display import duration, exact_moment, moment, number, readable_json
 from stream_events.admin.pages import ReadOnlyAdmin
+from stream_events.admin.payloads import shown_payload
 from stream_events.conf import get_settings
 from stream_events.connections import explain, safe_url
 from stream_events.exceptions import ConfigurationError, StreamEventsError
@@ -81,9 +82,22 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         view = super().changelist_view
         return self._page(request, lambda context: view(request, context | extra))
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
         view = super().changeform_view
-        return self._page(request, lambda _context: view(request, *args, **kwargs))
+        extra = {**self.section_context(request), **(extra_context or {})}
+        return self._page(request, lambda _context: view(request, object_id, form_url, extra))
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        found: Any = super().get_object(request, *args, **kwargs)
+        if found is not None:
+            found.carries = shown_payload(request, found.payload.encode())
+        return found
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Never:
         raise PermissionDenied
@@ -128,8 +142,8 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         return format_html("{} · {}", exact_moment(at), moment(at))
 
     @admin.display(description=gettext_lazy("payload"))
-    def event_payload(self, row: Any) -> SafeString:
-        return readable_json(row.payload)
+    def event_payload(self, row: Any) -> SafeString | str:
+        return row.carries.summary() if row.carries.text is None else readable_json(row.carries.text)
 
     @admin.display(description=gettext_lazy("headers"))
     def event_headers(self, row: Any) -> SafeString | str:

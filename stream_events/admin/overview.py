@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import redis
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,6 +15,7 @@ from stream_events.admin.display import number
 from stream_events.admin.filters import DEAD, HEALTH
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
+from stream_events.admin.problems import problem
 from stream_events.models import ConsumerGroup, DeadLetter, Stream
 from stream_events.operations.inspection import GroupState, Health, StreamState, server_facts
 
@@ -32,7 +34,10 @@ def overview(states: Sequence[StreamState], links: Links) -> dict[str, Any]:
 
 
 def _facts() -> list[tuple[str, str]]:
-    facts = server_facts()
+    try:
+        facts = server_facts()
+    except redis.ResponseError as error:  # a user that may look at streams need not be one that may ask for these
+        return [(_("Server"), problem(error).reason)]
     memory = filesizeformat(facts.used_memory)
     if facts.max_memory:
         shown = {"used": memory, "most": filesizeformat(facts.max_memory)}

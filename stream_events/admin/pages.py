@@ -91,6 +91,12 @@ class ReadOnlyAdmin(ModelAdmin):
         context = {"title": capfirst(self.opts.verbose_name_plural), **self.section_context(request)}
         return super().changelist_view(request, context | (extra_context or {}))
 
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"media": self.media, **self.section_context(request), **(extra_context or {})}
+        return super().history_view(request, object_id, context)
+
 
 class RedisChangeList(ChangeList):
     """Django's change list over rows that its admin class fetches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +13,7 @@ from stream_events.admin.access import has_order_permission, is_read_only
 from stream_events.admin.badges import badge
 from stream_events.admin.charts import chart
 from stream_events.admin.chips import dead_link, pending_link
-from stream_events.admin.display import link, moment, number
+from stream_events.admin.display import duration, link, moment, number
 from stream_events.admin.links import Links
 from stream_events.admin.pages import RedisAdmin
 from stream_events.admin.sentences import UNKNOWN, consumers, lag, note, start_command, time_lag, why_unknown
@@ -21,6 +22,7 @@ from stream_events.models import ConsumerGroup, Stream
 from stream_events.operations.inspection import GroupState, StreamState, stream_states
 from stream_events.operations.plans import Verb
 
+SKEW = timedelta(seconds=5)  # what clocks may differ by before a page says so
 DANGEROUS = (Verb.TRIM, Verb.DELETE_STREAM)
 
 
@@ -45,6 +47,7 @@ class StreamPages(RedisAdmin):
             "tabs": self.tabs(request, stream, "change"),
             "badge": badge(state.health),
             "facts": _facts(state),
+            "clock_note": _clock_note(state),
             "groups": [_group_row(state, group, links) for group in state.groups],
             "command": start_command(stream),
             "publish_url": links.order(Stream, Verb.PUBLISH, stream),
@@ -102,6 +105,16 @@ def _facts(state: StreamState) -> list[tuple[str, Any]]:
         (_("First entry"), moment(entry_time(state.first_id)) if state.first_id else UNKNOWN),
         (_("Last entry"), moment(state.last_entry_at) if state.last_entry_at else UNKNOWN),
     ]
+
+
+def _clock_note(state: StreamState) -> str:
+    """What is wrong with an entry that was added in the future."""
+    ahead = state.last_entry_at - datetime.now(UTC) if state.last_entry_at else timedelta(0)
+    if ahead < SKEW:
+        return ""
+    return _("The last entry is %s in the future: clocks differ, and so ages and the time lag are wrong.") % duration(
+        ahead
+    )
 
 
 def _group_row(state: StreamState, group: GroupState, links: Links) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class StreamAdmin(StreamOrders, EntryPages):
 
     def fetch(self, request: HttpRequest, place: Place) -> Page[StreamState]:
         if DISCOVER in request.GET:
-            found = discover_streams(after=place.at)
+            found = discover_streams(after=place.at if place.at.isdecimal() else "")
             return Page(rows=tuple(stream_states(found.rows)), after=found.after, scanned=found.scanned)
         states = sorted(self._filtered(request), key=lambda state: (WORST_FIRST.index(state.health), state.name))
         return part(states, place)

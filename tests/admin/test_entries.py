@@ -93,9 +93,10 @@ def test_an_id_is_a_place(admin, add):
     [
         ({"time": "noon"}, "“noon” is no time"),
         ({"time": "2026-13-31T14:01"}, "“2026-13-31T14:01” is no time"),
+        ({"time": "9999-12-31T23:59"}, "“9999-12-31T23:59” is no time"),
         ({"id": "x"}, "“x” is no entry id"),
     ],
-    ids=["words", "no-such-time", "id"],
+    ids=["words", "no-such-time", "last-time", "id"],
 )
 def test_a_place_that_makes_no_sense_says_so_and_shows_the_newest(admin, add, query, sentence):
     ids = add(1)

@@ -142,6 +142,28 @@ class TestDetail:
         assert client.post(link, {"aggregatetype": "x"}).status_code == 403
         assert client.post(link.replace("/change/", "/delete/"), {"post": "yes"}).status_code == 403
 
+    def test_without_the_permission_for_payloads_there_are_only_size_and_keys(self, staff):
+        let_wait(1, payload='{"customer":"Ana"}')
+        client = staff("view_outboxevent")
+        text = page(client.get(self.link(client.get(URL))))
+        assert "Ana" not in text
+        assert "18 bytes · keys: customer" in text
+
+    def test_a_payload_is_shown_as_the_formatter_wants_it(self, admin, settings):
+        settings.STREAM_EVENTS = {
+            **settings.STREAM_EVENTS,
+            "ADMIN": {"PAYLOAD_FORMATTER": "tests.admin.test_entry.masked"},
+        }
+        let_wait(1, payload='{"customer":"Ana"}')
+        text = page(admin.get(self.link(admin.get(URL))))
+        assert "Ana" not in text
+        assert "M. of 18" in text
+
+    def test_the_environment_has_its_badge(self, admin, settings):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ADMIN": {"ENVIRONMENT": ("production", "danger")}}
+        let_wait(1)
+        assert "se-environment" in page(admin.get(self.link(admin.get(URL))))
+
     def test_an_event_that_was_sent_meanwhile_is_no_crash(self, admin):
         (event,) = let_wait(1)
         link = self.link(admin.get(URL))

@@ -51,16 +51,35 @@ def test_a_missing_permission_names_the_command(text, sentence):
     assert sentence in problem(exceptions.NoPermissionError(text)).reason
 
 
+@pytest.fixture
+def may_not(server, settings):
+    """Connects as a user who may not run ``command``."""
+
+    def connect(command):
+        socket = server.connection_pool.connection_kwargs["path"]
+        server.execute_command("ACL", "SETUSER", "viewer", "on", ">secret", "~*", "+@all", f"-{command}")
+        settings.STREAM_EVENTS = {"URL": f"unix://viewer:secret@{socket}", "KEY_PREFIX": "t:"}
+
+    yield connect
+    server.execute_command("ACL", "DELUSER", "viewer")
+
+
 @pytest.mark.django_db
-def test_a_command_that_the_user_may_not_run_is_named_on_the_page(admin, server, settings):
-    server.execute_command("ACL", "SETUSER", "viewer", "on", ">secret", "~*", "+@all", "-info")
-    socket = server.connection_pool.connection_kwargs["path"]
-    settings.STREAM_EVENTS = {"URL": f"unix://viewer:secret@{socket}", "KEY_PREFIX": "t:"}
-    try:
-        response = admin.get("/admin/stream_events/stream/")
-        page = response.content.decode()
-        assert response.status_code == 503
-        assert "The user in the settings may not run INFO." in page
-        assert "secret" not in page
-    finally:
-        server.execute_command("ACL", "DELUSER", "viewer")
+def test_a_command_that_the_user_may_not_run_is_named_on_the_page(admin, registry, server, may_not):
+    registry.register(print, stream="orders", group="billing")
+    server.xadd("t:orders", {"payload": "{}"})
+    server.xgroup_create("t:orders", "billing", id="0")
+    server.xreadgroup("billing", "consumer-1", {"t:orders": ">"})
+    may_not("xpending")
+    response = admin.get("/admin/stream_events/consumer/")
+    assert response.status_code == 503
+    assert "The user in the settings may not run XPENDING." in response.content.decode()
+    assert "secret" not in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_page_shows_what_the_user_may_see(admin, may_not):
+    may_not("info")
+    response = admin.get("/admin/stream_events/stream/")
+    assert response.status_code == 200
+    assert "The user in the settings may not run INFO." in response.content.decode()

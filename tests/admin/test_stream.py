@@ -58,6 +58,12 @@ def test_says_what_a_key_of_another_type_is(admin, server):
     assert "The key holds a string, not a stream." in text(response)
 
 
+def test_says_when_the_clocks_differ(admin, server):
+    seconds, _ = server.time()
+    server.xadd("t:orders", {"a": "b"}, id=f"{(seconds + 125) * 1000}-0")
+    assert "in the future: clocks differ" in text(admin.get(URL))
+
+
 def test_says_why_the_lag_is_unknown(admin, server, hand_out):
     hand_out(1)
     (entry_id, _) = StreamPublisher("orders").add({"obj_id": 1})

@@ -187,9 +187,10 @@ def test_without_any_stream_it_says_how_to_begin(admin, registry, monkeypatch):
     assert "Traceback" not in page
 
 
-def test_finds_streams_that_nobody_declared(admin, server):
+@pytest.mark.parametrize("after", ["", "0", "5-0", "x"])
+def test_finds_streams_that_nobody_declared(admin, server, after):
     server.xadd("t:foreign", {"a": "b"})
-    response = admin.get(URL, {"discover": "1"})
+    response = admin.get(URL, {"discover": "1", "after": after})
     assert names(response) == ["foreign"]
     assert "Not declared by this project." in cells(response, "foreign")["name"]
     assert "1 stream found that this project does not declare" in text(response)
