@@ -11,6 +11,7 @@ from django.urls import include, path
 
 from stream_events.admin import register
 from stream_events.admin.access import PERMISSIONS
+from stream_events.operations.audit import acts
 from stream_events.operations.plans import Order, Target, Verb, plan
 from tests.admin.forms import LETTERS, PENDING, act, boxes, confirm, form_of, send, sign_in, text
 from tests.operations.acting import KEY, KEYS, bury, let_live, make_group, pending, publish, read
@@ -339,6 +340,26 @@ def test_each_entry_gets_a_row_in_the_log_of_the_admin(held, admin):
     rows = LogEntry.objects.order_by("object_id")
     assert [row.object_id for row in rows] == [f"orders~billing~{one}" for one in held[:2]]
     assert rows[0].change_message == "2 acknowledged"
+
+
+def test_the_audit_names_the_user(held, admin):
+    confirm(admin, admin.get(order_url(held[0], "ack")))
+    (act,) = acts().rows
+    assert (act.actor, act.via, act.verb, act.done) == ("root", "admin", "ack", 1)
+
+
+def test_a_report_can_be_reloaded(held, admin):
+    report = confirm(admin, admin.get(order_url(held[0], "ack")))
+    again = admin.get(report.request["PATH_INFO"], QUERY_STRING=report.request["QUERY_STRING"])
+    assert "Done: 1 acknowledged" in text(report)
+    assert "Done: 1 acknowledged" in text(again)
+    assert LogEntry.objects.count() == 1
+
+
+def test_a_report_is_for_who_ordered(held, admin):
+    report = confirm(admin, admin.get(order_url(held[0], "ack")))
+    ana = sign_in("ana", *OPERATOR)
+    assert ana.get(report.request["PATH_INFO"], QUERY_STRING=report.request["QUERY_STRING"]).status_code == 400
 
 
 def test_the_history_of_an_entry_shows_what_was_done(held, admin):
