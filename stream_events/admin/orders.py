@@ -144,7 +144,7 @@ class OrderPage:
         if not form.is_valid():
             return self._show_options(form, order)
         try:
-            found = plan(replace(order, options=form.options()))
+            found = plan(form.completed())
         except ConfigurationError as error:
             form.add_error(None, forms.ValidationError(str(error)))
             return self._show_options(form, order)

@@ -132,6 +132,15 @@ def test_claims_for_the_consumer_that_is_chosen(server, held, admin):
     assert pending(server)[held[0]][0] == "web-2"
 
 
+def test_claims_what_is_idle_for_long_enough(server, held, admin):
+    server.xclaim(KEY, "billing", "web-1", 0, held[:1], idle=600_000)
+    server.xgroup_createconsumer(KEY, "billing", "web-2")
+    let_live(server, "web-2")
+    options = admin.get(order_url("", "claim"))
+    confirm(admin, send(admin, options, "se-options", consumer="web-2", min_idle="300"))
+    assert [owner for owner, _count in pending(server).values()] == ["web-2", "web-1", "web-1"]
+
+
 def test_options_that_make_no_sense_are_asked_for_again(server, held, admin):
     options = admin.get(whole_url("consumergroup", "orders~billing", "reset"))
     wrong = send(admin, options, "se-options", place="entry", entry="nonsense")
