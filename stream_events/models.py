@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Never
+from urllib.parse import unquote
 
 from django.db import models
 from django.db.models.functions import Now
@@ -31,7 +32,7 @@ class RedisModel(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return self.id
+        return " · ".join(map(unquote, self.id.split("~")))  # as admin.names has put it together
 
     def save(self, *args: Any, **kwargs: Any) -> Never:
         raise TypeError(f"{type(self).__name__} lives in Redis and has no table to be saved to.")

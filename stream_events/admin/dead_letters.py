@@ -80,6 +80,7 @@ class DeadLetterAdmin(DeadLetterPage, LetterExport, PickingAdmin):
             "is_first_page": Place.of(request, self.place_parameter).is_first,
             "is_filtered": bool(letter_filters.where(request)),
             "classes_note": letter_filters.classes_note(request),
+            "has_event": may_see_payload(request),
             "sought_event": request.GET.get(letter_filters.EVENT, ""),
             "sought_since": field_value(request.GET.get(letter_filters.SINCE, "")),
             "sought_until": field_value(request.GET.get(letter_filters.UNTIL, "")),

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from stream_events.admin.access import may_see_payload
 from stream_events.admin.chosen import chosen_group
 from stream_events.admin.display import number
 from stream_events.admin.filters import ChoiceFilter, wanted
@@ -67,7 +68,8 @@ def classes_note(request: HttpRequest) -> str:
 
 def where(request: HttpRequest) -> dict[str, str]:
     """The filter in the URL, as orders have it; what makes no sense in it is left out."""
-    found = {name: wanted(request, name)[:LONGEST].strip() for name in (ERROR, REASON, HANDLER, EVENT)}
+    names = (ERROR, REASON, HANDLER, *([EVENT] if may_see_payload(request) else ()))  # the payload names the event
+    found = {name: wanted(request, name)[:LONGEST].strip() for name in names}
     found |= {SINCE: entry_id_of(wanted(request, SINCE)), UNTIL: entry_id_of(wanted(request, UNTIL))}
     return {name: value for name, value in found.items() if value}
 

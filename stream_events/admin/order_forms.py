@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -28,8 +29,12 @@ class OptionsForm(forms.Form):
         self.order = order
         super().__init__(data, label_suffix="")
 
+    def completed(self) -> Order:
+        """The order with the options of a valid form."""
+        return replace(self.order, options=self.options())
+
     def options(self) -> dict[str, str]:
-        """The options of a valid form; those that were not given are left out."""
+        """The options themselves; those that were not given are left out."""
         found = {**self.order.options, **{name: _as_text(value) for name, value in self.cleaned_data.items()}}
         return {name: value for name, value in found.items() if value}
 
@@ -54,14 +59,33 @@ class MomentField(forms.DateTimeField):
 class ConsumerForm(OptionsForm):
     consumer = forms.ChoiceField(label=_("Consumer"), help_text=_("Only consumers that run are listed."))
 
+    min_idle = forms.IntegerField(
+        label=_("Idle for at least, in seconds"),
+        required=False,
+        min_value=0,
+        help_text=_("Leave it empty for all that match."),
+    )
+
     def __init__(self, data: Any = None, *, order: Order) -> None:
         super().__init__(data, order=order)
         known = group_consumers(self.order.stream, self.order.group)
         names = [one.name for one in known if one.state in (ConsumerState.RUNNING, ConsumerState.FOREIGN)]
         field: Any = self.fields["consumer"]
         field.choices = [(name, name) for name in sorted(names)]
+        if self.order.where is None:
+            del self.fields["min_idle"]
+        else:
+            self.fields["min_idle"].initial = self.order.where.get("min_idle")
         if not names:
             field.help_text = _("No consumer of the group runs. Start one, or have the entries handled now instead.")
+
+    def completed(self) -> Order:
+        order = replace(self.order, options={"consumer": self.cleaned_data["consumer"]})
+        if order.where is None:
+            return order
+        idle = self.cleaned_data["min_idle"]
+        rest = {name: value for name, value in order.where.items() if name != "min_idle"}
+        return replace(order, where=rest | ({"min_idle": str(idle)} if idle else {}))
 
 
 class PlaceForm(OptionsForm):

@@ -53,7 +53,7 @@ def title(verb: Verb) -> str:
 
 def subject(order: Order) -> str:
     """What the options are for."""
-    name = f"{order.stream} · {order.group}" if order.group else order.stream
+    name = " · ".join(filter(None, (order.stream, order.group, order.options.get("consumer"))))
     if order.where is not None:
         return _("%(name)s: all that match the filter") % {"name": name}
     count = len(order.targets)

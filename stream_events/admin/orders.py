@@ -144,7 +144,7 @@ class OrderPage:
         if not form.is_valid():
             return self._show_options(form, order)
         try:
-            found = plan(replace(order, options=form.options()))
+            found = plan(form.completed())
         except ConfigurationError as error:
             form.add_error(None, forms.ValidationError(str(error)))
             return self._show_options(form, order)
@@ -176,7 +176,7 @@ class OrderPage:
         """Send the browser to a page that can be reloaded: it has all of the report in its URL."""
         short = replace(progress, order=replace(progress.order, targets=(), where=None, options={}))
         sealed = self.batches.close((short if progress.is_complete else progress).dump())
-        back = way_back(self.request, self.admin, self.parts)
+        back = way_back(self.request, self.admin, self.verb, self.parts)
         url = f"{self._url()}?{urlencode({'batch': sealed, NEXT: back, **query})}"
         if len(url) > LONGEST_URL:
             return self._report(progress, is_stopped="stop" in query)
@@ -212,7 +212,7 @@ class OrderPage:
 
     def _page(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         request = self.request
-        back, form_url = way_back(request, self.admin, self.parts), f"{self._url()}#{RESULT}"
+        back, form_url = way_back(request, self.admin, self.verb, self.parts), f"{self._url()}#{RESULT}"
         page = self.admin.page_context(
             request, title=title(self.verb), form_url=form_url, back=back, next_name=NEXT, **context
         )

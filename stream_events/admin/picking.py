@@ -24,8 +24,8 @@ SCOPE = "scope"
 PICKED, ALL = "picked", "all"
 
 
-class ScopeForm(helpers.ActionForm):
-    """What is done, and with what. “All” is a choice and no number, because nobody knows how many match."""
+class ScopeForm(forms.Form):
+    """With what something is done. “All” is a choice and no number, because nobody knows how many match."""
 
     scope = forms.ChoiceField(
         label=gettext_lazy("With:"),
@@ -33,12 +33,21 @@ class ScopeForm(helpers.ActionForm):
         choices=[(PICKED, gettext_lazy("what is selected")), (ALL, gettext_lazy("all that match the filter"))],
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        classes = self.fields["action"].widget.attrs.get("class")  # as the theme has it
+        self.fields["scope"].widget.attrs |= {"class": classes} if classes else {}
+
 
 class PickingAdmin(OrdersAdmin):
     """A list of one group, whose actions begin orders."""
 
-    action_form = ScopeForm
     actions_selection_counter = False  # it would offer as many as there are without the filter
+
+    @property
+    def action_form(self) -> Any:
+        """That of Django, or of the theme, which also asks what is meant."""
+        return type("ActionForm", (ScopeForm, super().action_form), {})
 
     def target(self, item: Any) -> Target:
         """``item``, one of the rows, as the operator sees it."""

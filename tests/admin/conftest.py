@@ -5,6 +5,7 @@ from django.contrib.auth.models import Permission, User
 from redis.connection import AbstractConnection
 
 from stream_events import StreamPublisher
+from tests.operations.acting import make_group, publish, read
 
 
 @pytest.fixture
@@ -59,3 +60,12 @@ def round_trips(monkeypatch):
             yield sent
 
     return gather
+
+
+@pytest.fixture
+def held(admin, server, registry):
+    """The ids of three entries that the consumer web-1 holds."""
+    registry.register(print, stream="orders", group="billing")
+    publish(3)
+    make_group(server)
+    return read(server)

@@ -8,12 +8,19 @@ from django.test import Client
 
 PENDING = "/admin/stream_events/pendingentry/"
 LETTERS = "/admin/stream_events/deadletter/"
+PENDING_LIST = f"{PENDING}?group=orders~billing"
+OPERATOR = ("view_pendingentry", "ack_pendingentry", "retry_pendingentry", "claim_pendingentry")
 
 _FORM = re.compile(r'<form method="post" action="([^"]*)" class="([^"]*)"[^>]*>(.*?)</form>', re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]*)" value="([^"]*)"')
 _BOX = re.compile(r'<input type="checkbox" name="_selected_action" value="([^"]*)"')
 _TAG = re.compile(r"<[^>]*>")
 _SECTION = re.compile(r'<section class="se-order".*?</section>', re.DOTALL)
+
+
+def order_url(verb, *names, model="pendingentry"):
+    """Where ``verb`` is ordered, for an entry of orders/billing, or with no id for the group."""
+    return f"/admin/stream_events/{model}/{'~'.join(names)}/order/{verb}/"
 
 
 def text(response):

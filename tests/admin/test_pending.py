@@ -76,6 +76,12 @@ def test_shows_when_a_waiting_entry_is_due_and_why_it_failed(admin, hand_out, se
     assert "overdue due 10 min" in cell(admin.get(LIST), "state").replace("▲ ", "")
 
 
+def test_says_when_nobody_can_handle_an_entry(admin, hand_out, server):
+    (entry_id,) = hand_out(1)
+    server.xclaim("t:orders", "billing", "consumer-1", 0, [entry_id], retrycount=2**63 - 1)
+    assert cell(admin.get(LIST), "deliveries") == "fatal"
+
+
 def test_offers_the_groups_to_choose_from(admin, hand_out):
     hand_out(1)
     hand_out(2, group="care")

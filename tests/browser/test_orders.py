@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from stream_events.keys import group_keys
+from tests.conftest import wait_for
 
 KEYS = group_keys("orders", "customer_care")
 LIST = "/admin/stream_events/deadletter/?group=orders~customer_care"
@@ -55,6 +56,14 @@ def begin(page):
     page.get_by_label("Type “customer_care” to confirm:").fill("customer_care")
 
 
+def hold(route, held):
+    """Let the page come, and keep the first that its script asks for."""
+    if route.request.resource_type == "fetch" and not held:
+        held.append(route)
+    else:
+        route.continue_()
+
+
 def requeued(redis):
     return [fields[b"requeued_entry_id"] for _, fields in redis.xrange(KEYS.requeue)]
 
@@ -80,13 +89,14 @@ def test_without_scripts_every_slice_is_a_button(open_admin, redis):
     page.get_by_role("button", name="Yes, do it").click()
     for done in (1000, 3000):
         expect(page.get_by_role("status")).to_contain_text(f"So far: {done} requeued")
+        expect(page.locator("#result")).to_be_focused()
         page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("status")).to_contain_text("Done: 3500 requeued")
     assert len(set(requeued(redis))) == redis.xlen(KEYS.requeue) == 3500
 
 
 @pytest.mark.slow
-def test_a_batch_can_be_stopped_and_reloaded_and_goes_on(open_admin, redis):
+def test_a_batch_that_lost_an_answer_goes_on_after_a_reload(open_admin, redis):
     bury(redis, 3500)
     page = open_admin(LIST)
     begin(page)
@@ -98,5 +108,22 @@ def test_a_batch_can_be_stopped_and_reloaded_and_goes_on(open_admin, redis):
     expect(page.get_by_role("status")).to_contain_text("So far: 3000 requeued")
     page.context.unroute("**/order/requeue/")
     page.reload()
+    expect(page.get_by_role("status")).to_contain_text("Done: 3500 requeued")
+    assert len(set(requeued(redis))) == redis.xlen(KEYS.requeue) == 3500
+
+
+@pytest.mark.slow
+def test_stop_waits_for_the_slice_that_runs_and_continue_goes_on(open_admin, redis):
+    bury(redis, 3500)
+    page = open_admin(LIST)
+    begin(page)
+    held = []
+    page.context.route("**/order/requeue/", lambda route: hold(route, held))
+    page.get_by_role("button", name="Yes, do it").click()
+    page.get_by_role("button", name="Stop").click()
+    wait_for(lambda: page.wait_for_timeout(50) or held, "a slice")
+    held[0].continue_()
+    expect(page.get_by_role("status")).to_contain_text("Stopped: 3000 requeued")
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("status")).to_contain_text("Done: 3500 requeued")
     assert len(set(requeued(redis))) == redis.xlen(KEYS.requeue) == 3500

@@ -1,17 +1,14 @@
 // Goes on with a batch by itself, one slice after the other. Without it a button does the same.
 
 const section = () => document.querySelector("section.se-order[data-batch]");
-let wants = "";
+const form = () => section().querySelector(".se-continue");
+const goesOn = () => form() && section().hasAttribute("data-goes-on");
+let wanted = ""; // the name of the button that was pressed
 
-function body() {
-  const data = new URLSearchParams(new FormData(section().querySelector(".se-continue")));
-  data.append(wants || "continue", "yes");
-  return data;
-}
-
-async function answer() {
-  const url = section().querySelector(".se-continue").action.split("#")[0];
-  const response = await fetch(url, { method: "POST", body: body() });
+async function answer(name) {
+  const body = new URLSearchParams(new FormData(form()));
+  body.append(name, "yes");
+  const response = await fetch(form().action.split("#")[0], { method: "POST", body });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const next = page.querySelector("section.se-order[data-batch]");
   if (next && response.redirected) history.replaceState(null, "", response.url); // what a reload shows
@@ -23,20 +20,16 @@ function show(next) {
   const name = document.activeElement?.closest(".se-continue") ? document.activeElement.name : "";
   section().replaceWith(document.importNode(next, true));
   listen();
-  const same = name && section().querySelector(`.se-continue [name=${name}]`);
-  if (same && section().hasAttribute("data-goes-on")) same.focus();
-  else if (name || !section().hasAttribute("data-goes-on")) section().focus();
+  const same = name && goesOn() && form().querySelector(`[name=${name}]`);
+  if (same) same.focus();
+  else if (name || !goesOn()) section().focus();
 }
 
 async function run() {
-  while (section().hasAttribute("data-goes-on") || wants) {
-    let next = null;
-    try {
-      next = await answer();
-    } catch {
-      next = null;
-    }
-    wants = "";
+  while (form() && (goesOn() || wanted)) {
+    const name = wanted || "continue";
+    wanted = "";
+    const next = await answer(name).catch(() => null);
     if (!next) {
       section().removeAttribute("data-goes-on");
       section().querySelector(".se-lost").hidden = false;
@@ -47,11 +40,11 @@ async function run() {
 }
 
 function listen() {
-  section().querySelector(".se-continue")?.addEventListener("submit", (event) => {
+  form()?.addEventListener("submit", (event) => {
     event.preventDefault();
-    const goesOn = section().hasAttribute("data-goes-on");
-    wants = event.submitter?.name ?? "continue";
-    if (!goesOn) run();
+    const isRunning = goesOn();
+    wanted = event.submitter?.name ?? "continue";
+    if (!isRunning) run();
   });
 }
 
