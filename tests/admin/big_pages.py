@@ -10,11 +10,14 @@ from django.utils.http import urlencode
 from stream_events.admin.names import object_id
 from stream_events.operations.dead_letters import letters_page
 from stream_events.operations.entries import stream_entries
-from stream_events.operations.pending import EntryState, pending_entries
+from stream_events.operations.pending import EntryState
 from tests.admin.forms import act, boxes, send
 from tests.operations.big_stream import CONSUMERS, FOREIGN
 
 GROUP = "orders~billing"
+LETTER_VERBS = ("requeue", "discard", "replay")
+AT = {"place": "entry"}
+CONSUMER = ("orders", "billing", FOREIGN)
 
 
 def url(model, *parts, page="", **query):
@@ -56,7 +59,7 @@ def _streams():
 
 def _entries():
     newest = stream_entries("orders", size=1).rows[0].entry_id
-    held = pending_entries("orders", "billing", size=1).rows[0].entry_id
+    held = _held()
     time = _milliseconds(newest) - 250_000
     middle, moment = f"{time}-0", datetime.fromtimestamp(time / 1000, tz=UTC).isoformat(timespec="seconds")
     listed = partial(url, "stream", "orders", page="entries")
@@ -91,7 +94,7 @@ def _groups():
 
 
 def _pending():
-    held = pending_entries("orders", "billing", size=1).rows[0].entry_id
+    held = _held()
     first = _milliseconds(held)
     middle, waiting = f"{first + 250_000}-0", f"{first + 500_100}-0"
     filters = {
@@ -157,7 +160,7 @@ def _others():
 
 def _confirmations(client):
     """The pages that come before something is done to one entry, a group or a stream."""
-    held = pending_entries("orders", "billing", size=1).rows[0].entry_id
+    held = _held()
     dead = letters_page("orders", "billing", size=1).rows[0].id
     pending = partial(order_url, "pendingentry")
     urls = {
@@ -165,15 +168,16 @@ def _confirmations(client):
         **{f"order: {verb} one": order_url("deadletter", verb, "orders", "billing", dead) for verb in LETTER_VERBS},
     }
     found = {name: partial(client.get, one) for name, one in urls.items()}
+    reset, trim = order_url("consumergroup", "reset", "orders", "billing"), order_url("stream", "trim", "orders")
     forms = {
         "order: claim one": (pending("claim", "orders", "billing", held), {"consumer": CONSUMERS[0]}),
-        "order: reset to the beginning": (order_url("consumergroup", "reset", "orders", "billing"), BEGINNING),
-        "order: reset to the end": (order_url("consumergroup", "reset", "orders", "billing", to="$"), END),
-        "order: reset to an entry": (order_url("consumergroup", "reset", "orders", "billing"), {**AT, "entry": held}),
+        "order: reset to the beginning": (reset, {"place": "beginning"}),
+        "order: reset to the end": (reset, {"place": "end"}),
+        "order: reset to an entry": (reset, {**AT, "entry": _middle(held)}),
         "order: delete the group": (order_url("consumergroup", "delete-group", "orders", "billing"), {}),
-        "order: trim to a million": (order_url("stream", "trim", "orders"), {"place": "length", "length": 1_000_000}),
-        "order: trim all": (order_url("stream", "trim", "orders"), {"place": "length", "length": 0}),
-        "order: trim before an entry": (order_url("stream", "trim", "orders"), {"place": "entry", "entry": middle(held)}),
+        "order: trim to a million": (trim, {"place": "length", "length": 1_000_000}),
+        "order: trim all": (trim, {"place": "length", "length": 0}),
+        "order: trim before an entry": (trim, {**AT, "entry": _middle(held)}),
         "order: delete a consumer": (order_url("consumer", "delete-consumer", *CONSUMER), {"move": "on"}),
     }
     for name, (one, values) in forms.items():
@@ -199,14 +203,14 @@ def _confirmations_of_all(client):
     return found
 
 
-LETTER_VERBS = ("requeue", "discard", "replay")
-BEGINNING, END, AT = {"place": "beginning"}, {"place": "end"}, {"place": "entry"}
-CONSUMER = ("orders", "billing", FOREIGN)
-
-
-def middle(held):
+def _middle(held):
     """An entry id half a million entries behind the first one that is held."""
     return f"{_milliseconds(held) + 500_000}-0"
+
+
+def _held():
+    """The first pending entry that is in the stream."""
+    return stream_entries("orders", after="1-0", size=1).rows[0].entry_id
 
 
 def _send_options(client, page, values):
