@@ -98,7 +98,7 @@ class PlaceForm(OptionsForm):
     def clean(self) -> dict[str, Any]:
         found = super().clean() or self.cleaned_data
         place = found.get("place", "")
-        if place in self.fields and not found.get(place) and not self.has_error(place):
+        if place in self.fields and found.get(place) in (None, "") and not self.has_error(place):
             self.add_error(place, _("Needed for what you chose above."))
         return found
 

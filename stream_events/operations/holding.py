@@ -22,6 +22,7 @@ from stream_events.operations.pages import STEP, Place
 
 MOST_OWNERS = 16  # whose lists are read side by side; more are found in the list of all
 MOST_ERRORS = 10_000  # ids that one command may answer
+ERRORS_STEP = 200  # failures in one command, each with its traceback
 
 Row = dict[str, Any]  # as XPENDING and redis-py give it
 
@@ -111,7 +112,7 @@ class PendingList:
             ]
             rows = self._rows_at(found)
             yield from ((entry_id, rows.get(entry_id)) for entry_id in chunk)
-            size = STEP
+            size = ERRORS_STEP
 
     def _rows_at(self, ids: Sequence[bytes]) -> dict[bytes, Row]:
         pipeline = self._client.pipeline(transaction=False)

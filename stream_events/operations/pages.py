@@ -42,7 +42,7 @@ class Budget:
     """What one page may spend on looking for rows that a filter lets through."""
 
     rows: int = 100_000
-    seconds: float = 0.2
+    seconds: float = 0.15
 
 
 DEFAULT_BUDGET = Budget()

@@ -121,6 +121,7 @@ class _Sight:
         self._least_idle = -1 if where.min_idle is None else where.min_idle / timedelta(milliseconds=1)
         known = facts.first_id and facts.deleted_id
         self._kept_after = max(place(facts.first_id), place(facts.deleted_id)) if known else LAST
+        self._first = place(facts.first_id) if facts.first_id else LAST
 
     def look(self, pending: PendingList, after: str, size: int) -> Iterator[tuple[str, PendingEntry | None]]:
         """The ids of all rows after ``after``, each with its entry if it is let through."""
@@ -136,6 +137,8 @@ class _Sight:
     def _rows(self, pending: PendingList, after: str, size: int) -> Iterator[tuple[bytes, Row | None]]:
         where, facts = self._where, self._facts
         first, last = span(where.since, where.until, after=after)
+        if where.state not in (None, EntryState.DELETED):
+            first = max(first, self._first)  # what lies before that is deleted
         if first > last:
             return iter(())
         if where.error and facts.errors <= MOST_ERRORS:

@@ -185,6 +185,13 @@ def test_trims_to_a_length(server, held, admin):
     assert server.xlen(KEY) == 1
 
 
+def test_trims_to_nothing(server, held, admin):
+    options = admin.get(whole_url("stream", "orders", "trim"))
+    preview = send(admin, options, "se-options", place="length", length="0")
+    confirm(admin, preview, name="orders")
+    assert server.xlen(KEY) == 0
+
+
 def test_deletes_a_consumer_and_hands_back_what_it_holds(server, held, admin):
     let_live(server, seconds=-60)
     options = admin.get(order_url("delete-consumer", "orders", "billing", "web-1", model="consumer"))

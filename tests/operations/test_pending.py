@@ -388,6 +388,15 @@ class TestBudget:
         assert found(min_idle=timedelta(seconds=10)) == [ids[3]]
         assert not any(b"IDLE" in one for one in trips)
 
+    def test_what_was_trimmed_is_looked_at_only_where_it_is_wanted(self, server):
+        ids = hold(server, 1200, lease=30)
+        server.xtrim(KEY, minid=ids[-10], approximate=False)
+        sent = calls(server, lambda: found(state=EntryState.PROCESSING))
+        assert sent["xpending"] == 2
+        assert sent["xrange"] == 10
+        assert found(state=EntryState.PROCESSING) == ids[-10:]
+        assert found(state=EntryState.DELETED) == ids[:50]
+
     def test_what_nobody_holds_is_not_looked_for(self, server):
         hold(server, 1200, lease=30)
         for state in (EntryState.RELEASED, EntryState.ABANDONED, EntryState.WAITING):

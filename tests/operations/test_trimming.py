@@ -47,7 +47,7 @@ class TestPlan:
         assert plan(trim(maxlen="1")).refusal == "The key holds a string, not a stream."
 
     def test_where_counting_takes_too_long_it_says_at_least(self, server, groups, monkeypatch):
-        monkeypatch.setattr(counting.count_entries, "__defaults__", (counting.Budget(rows=100, seconds=60),))
+        monkeypatch.setattr(counting, "BUDGET", counting.Budget(rows=100, seconds=60))
         found = plan(trim(before=groups[240]))
         assert (found.count, found.summary) == (None, "Delete the ≥ 100 oldest entries of orders.")
         assert found.changes == (("Length", "250", "≤ 150"),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from stream_events.operations.pages import Budget, Place, Spending
@@ -21,9 +22,9 @@ class Count(NamedTuple):
         return f"{self.number:,}" if self.is_exact else f"≥ {self.number:,}"
 
 
-def count_entries(key: bytes, first: Place, last: Place, budget: Budget = BUDGET) -> Count:
-    """The entries of the stream ``key`` from ``first`` to ``last``."""
-    spending = Spending(budget)
+def count_entries(key: bytes, first: Place, last: Place, counts: int = 1) -> Count:
+    """The entries of the stream ``key`` from ``first`` to ``last``; ``counts`` of them share the time of one."""
+    spending = Spending(replace(BUDGET, seconds=BUDGET.seconds / counts))
     for _ in walk(key, first, last, _FIRST_STEP):
         if spending.is_over():
             return Count(spending.rows, is_exact=False)

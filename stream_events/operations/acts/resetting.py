@@ -15,6 +15,8 @@ from stream_events.operations.pages import Place, entry_id_at, place
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 
+COUNTS = 3  # that a plan needs at most
+
 
 class Move(NamedTuple):
     """Where the group goes: the id after which it will read, and what lies between there and where it is."""
@@ -93,14 +95,14 @@ class Resetting(Performance):
         low, high = sorted((position, now))
         between = Count(abs(unread.number - left.number))
         if not (unread.is_exact and left.is_exact):
-            between = count_entries(self.stream_key, behind(low), high)
+            between = count_entries(self.stream_key, behind(low), high, COUNTS)
         return Move(entry_id_at(position), position < now, between, unread)
 
     def _behind(self, position: Place, stream: StreamState) -> Count:
         """How many entries a group at ``position`` has not read."""
         if not stream.first_id or position < place(stream.first_id):
             return Count(stream.length)
-        return count_entries(self.stream_key, behind(position), place(stream.last_id))
+        return count_entries(self.stream_key, behind(position), place(stream.last_id), COUNTS)
 
     def _consequence(self, move: Move) -> str:
         if not move.between.number:

@@ -40,12 +40,15 @@ class Trimming(Performance):
             raise ConfigurationError(f"The option 'maxlen' is {maxlen!r}; write how many entries are to be kept.")
         self.kept = int(maxlen) if maxlen else None
         self.boundary = place_from(moment, "before")[0] if moment else None
+        self.counts = 1  # that a plan needs
 
     def look(self) -> Look:
         stream = self.states()
         if stream.problem or not stream.exists:
             summary = _("Trim %(label)s.") % {"label": self.label}
             return Look(order=self.order, summary=summary, refusal=stream.problem or _("There is no such stream."))
+        groups = [group for group in stream.groups if group.exists]
+        self.counts += len(groups)
         removed, boundary = self._removed(stream), self._boundary(stream)
         order = with_option(self.order, "before", entry_id_at(self.boundary)) if self.boundary else self.order
         return Look(
@@ -53,7 +56,7 @@ class Trimming(Performance):
             summary=self._summary(removed),
             consequence=_("They cannot be got back. Dead letters and requeued entries are kept."),
             count=removed.number if removed.is_exact else None,
-            warnings=[text for group in stream.groups if group.exists for text in self._losses(group, boundary)],
+            warnings=[text for group in groups for text in self._losses(group, boundary)],
             changes=((_("Length"), f"{stream.length:,}", self._length_after(stream, removed)),),
         )
 
@@ -100,7 +103,7 @@ class Trimming(Performance):
     def _removed(self, stream: StreamState) -> Count:
         if self.kept is not None:
             return Count(max(0, stream.length - self.kept))
-        return count_entries(self.stream_key, START, before(self.boundary or START))
+        return count_entries(self.stream_key, START, before(self.boundary or START), self.counts)
 
     def _length_after(self, stream: StreamState, removed: Count) -> str:
         left = f"{stream.length - removed.number:,}"
@@ -140,7 +143,8 @@ class Trimming(Performance):
 
     def _unread(self, group: GroupState, boundary: Place | None) -> Count | None:
         if boundary:
-            return count_entries(self.stream_key, behind(place(group.last_delivered_id)), before(boundary))
+            read = place(group.last_delivered_id)
+            return count_entries(self.stream_key, behind(read), before(boundary), self.counts)
         return None if group.lag is None else Count(max(0, group.lag - (self.kept or 0)))
 
     def _pending(self, group: GroupState, boundary: Place | None) -> Count | None:
@@ -152,7 +156,7 @@ class Trimming(Performance):
         key: Any = self.stream_key
         name: Any = raw(group.name)
         number, start = 0, "-"
-        while number < MOST_PENDING:
+        while number * self.counts < MOST_PENDING:
             rows: Any = self.client.xpending_range(key, name, start, entry_id_at(before(boundary)), STEP)
             number += len(rows)
             if len(rows) < STEP:
