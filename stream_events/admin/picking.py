@@ -42,7 +42,6 @@ class ScopeForm(forms.Form):
 class PickingAdmin(OrdersAdmin):
     """A list of one group, whose actions begin orders."""
 
-    actions_selection_counter = False  # it would offer as many as there are without the filter
 
     @property
     def action_form(self) -> Any:

@@ -139,6 +139,13 @@ def test_beyond_the_end_there_is_nothing_more(admin, hand_out):
     assert ">First<" in page
 
 
+def test_counts_what_is_selected_and_does_not_offer_more_than_the_filter_lets_through(admin, hand_out):
+    hand_out(60)
+    page = admin.get(LIST).content.decode()
+    assert 'class="action-counter" data-actions-icnt="50"' in page
+    assert "Select all 60" not in page
+
+
 def test_nothing_pending_is_good_news(admin, hand_out):
     hand_out(0)
     assert "Nothing pending. All delivered entries are acknowledged." in admin.get(LIST).content.decode()
