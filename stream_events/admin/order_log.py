@@ -30,7 +30,8 @@ def log_progress(request: HttpRequest, model: type[Model], *, before: Progress, 
     if after.done == before.done and after.lines == before.lines:
         return
     order = after.order
-    if 0 < len(order.targets) <= MOST_ROWS and order.group:
+    is_whole = not before.scanned and after.is_complete
+    if is_whole and 0 < len(order.targets) <= MOST_ROWS and order.group:
         skipped = {one.id for one in after.reasons}
         things = [
             model(pk=object_id(order.stream, order.group, target.id))

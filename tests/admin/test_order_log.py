@@ -3,8 +3,10 @@
 import pytest
 from django.contrib.admin.models import LogEntry
 
+from stream_events.admin import orders
 from stream_events.operations.audit import acts
-from tests.admin.forms import OPERATOR, PENDING, PENDING_LIST, act, boxes, confirm, order_url, sign_in, text
+from stream_events.operations.plans import Limit
+from tests.admin.forms import OPERATOR, PENDING, PENDING_LIST, act, boxes, confirm, go_on, order_url, sign_in, text
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +43,15 @@ def test_the_history_of_an_entry_shows_what_was_done(held, admin):
     page = admin.get(f"{PENDING}orders~billing~{held[0]}/history/")
     assert page.status_code == 200
     assert "1 acknowledged" in page.content.decode()
+
+
+def test_what_takes_several_slices_gets_one_row_on_the_group(held, admin, monkeypatch):
+    monkeypatch.setattr(orders, "AT_ONCE", Limit(rows=2))
+    page = confirm(admin, act(admin, PENDING_LIST, "ack", boxes(admin.get(PENDING_LIST))))
+    assert "Done: 3 acknowledged" in text(go_on(admin, page))
+    row = LogEntry.objects.get()
+    assert row.object_id == "orders~billing"
+    assert "3 acknowledged" in row.change_message
 
 
 def test_a_filter_gets_one_row_on_the_group(held, admin):

@@ -186,7 +186,7 @@ def test_trims_to_a_length(server, held, admin):
 
 
 def test_trims_to_nothing(server, held, admin):
-    options = admin.get(whole_url("stream", "orders", "trim"))
+    options = admin.get(order_url("trim", "orders", model="stream"))
     preview = send(admin, options, "se-options", place="length", length="0")
     confirm(admin, preview, name="orders")
     assert server.xlen(KEY) == 0
