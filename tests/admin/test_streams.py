@@ -48,7 +48,7 @@ class TestRows:
         row = cells(admin.get(URL), "orders")
         assert row["length"] == "4"
         assert '<a href="/admin/stream_events/consumergroup/orders~billing/change/">' in row["groups"]
-        assert "<b>1 · 0 s</b>" in row["groups"]
+        assert re.search(r"<b>1 · \d+ s</b>", row["groups"])
         assert '<a href="/admin/stream_events/pendingentry/?group=orders~billing">' in row["oldest_pending"]
         assert "ago" in row["last_entry"]
 
