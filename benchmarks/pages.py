@@ -32,13 +32,6 @@ COMMANDS = (
     "letters orders billing",
     "entries orders",
 )
-    "status",
-    "groups orders",
-    "consumers orders",
-    "pending orders billing",
-    "letters orders billing",
-    "entries orders",
-)
 
 
 class Figures(NamedTuple):

@@ -103,7 +103,7 @@ def put(pipeline: Any, tier: Tier, name: tuple[str, str], sample: Sample, prefix
     numbers = [getattr(sample, field) for field in (OF_STREAM if group == NO_GROUP else OF_GROUP)]
     key = tier.key(stream, group, at // tier.period, prefix)
     pipeline.hset(key, at % tier.period // tier.step, packed([at % tier.step, *numbers]))
-    pipeline.expire(key, tier.keep + tier.period)
+    pipeline.expire(key, tier.keep + tier.step)  # after the last of its samples
 
 
 def read(

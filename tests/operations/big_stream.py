@@ -77,7 +77,8 @@ def remember(client, entries=5_000_000, pending=1_000_000):
     """The history of the stream and its group, in every tier as full as it gets; returns its keys."""
     now = round(time.time())
     for tier in TIERS:
-        for at in range(now - tier.keep - tier.period, now, tier.step):  # as long as its hashes live
+        oldest = (now - tier.keep - tier.step) // tier.period * tier.period  # of the hashes that live
+        for at in range(oldest, now, tier.step):
             with client.pipeline(transaction=False) as pipeline:
                 for sample in _samples(at, now - at, entries, pending):
                     put(pipeline, tier, ("orders", sample[0]), sample[1], "t:")
