@@ -92,13 +92,18 @@ def unpacked(data: bytes) -> list[Number]:
 
 def write(pipeline: Any, name: tuple[str, str], sample: Sample, prefix: str) -> None:
     """Put ``sample`` into all tiers; the last one of a step counts, so a counter is that at the end of its step."""
+    for tier in TIERS:
+        put(pipeline, tier, name, sample, prefix)
+
+
+def put(pipeline: Any, tier: Tier, name: tuple[str, str], sample: Sample, prefix: str) -> None:
+    """Put ``sample`` into one tier."""
     stream, group = name
     at = int(sample.at.timestamp())
     numbers = [getattr(sample, field) for field in (OF_STREAM if group == NO_GROUP else OF_GROUP)]
-    for tier in TIERS:
-        key = tier.key(stream, group, at // tier.period, prefix)
-        pipeline.hset(key, at % tier.period // tier.step, packed([at % tier.step, *numbers]))
-        pipeline.expire(key, tier.keep + tier.period)
+    key = tier.key(stream, group, at // tier.period, prefix)
+    pipeline.hset(key, at % tier.period // tier.step, packed([at % tier.step, *numbers]))
+    pipeline.expire(key, tier.keep + tier.step)  # after the last of its samples
 
 
 def read(

@@ -2,14 +2,15 @@
 
 import json
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from stream_events.keys import group_keys
+from stream_events.keys import NO_GROUP, group_keys
 from stream_events.operations.consumers import group_consumers
 from stream_events.operations.dead_letters import LetterFilter, error_classes, letter, letters_page
 from stream_events.operations.entries import entry_statuses, stream_entries, stream_entry
 from stream_events.operations.inspection import discover_streams, server_facts, stream_states
 from stream_events.operations.pending import EntryState, PendingFilter, pending_entries, pending_entry
+from stream_events.operations.samples import TIERS, Sample, put
 
 KEYS = group_keys("orders", "billing", "t:")
 CONSUMERS = tuple(f"web-{number}-4121-0a1b2{number}" for number in range(5))
@@ -70,6 +71,36 @@ def build(client, entries=5_000_000, pending=1_000_000):
     for _ in range(LETTERS // 1000):
         client.eval(_BURY, 1, KEYS.dead, first, 1000, "x" * 4000)
     client.xtrim(KEYS.stream, minid=f"{first + 1000}-0", approximate=False)
+
+
+def remember(client, entries=5_000_000, pending=1_000_000):
+    """The history of the stream and its group, in every tier as full as it gets; returns its keys."""
+    now = round(time.time())
+    for tier in TIERS:
+        oldest = (now - tier.keep - tier.step) // tier.period * tier.period  # of the hashes that live
+        for at in range(oldest, now, tier.step):
+            with client.pipeline(transaction=False) as pipeline:
+                for sample in _samples(at, now - at, entries, pending):
+                    put(pipeline, tier, ("orders", sample[0]), sample[1], "t:")
+                pipeline.execute()
+    return list(client.scan_iter("{t:orders}:stats:*", 1000))
+
+
+def _samples(at, age, entries, pending):
+    moment, age = datetime.fromtimestamp(at, tz=UTC), age // 60
+    yield NO_GROUP, Sample(at=moment, length=entries - age, added=10 * entries - 300 * age)
+    yield (
+        "billing",
+        Sample(
+            at=moment,
+            read=9 * entries - 290 * age,
+            pending=pending - age,
+            lag=entries - pending + age,
+            time_lag=86_400 + age,
+            oldest_idle=3600 + age,
+            dead=LETTERS,
+        ),
+    )
 
 
 def looks():
