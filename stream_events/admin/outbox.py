@@ -81,9 +81,12 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         view = super().changelist_view
         return self._page(request, lambda context: view(request, context | extra))
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        view = super().changeform_view
-        return self._page(request, lambda _context: view(request, *args, **kwargs))
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        extra = {**self.section_context(request), **(extra_context or {})}
+        view = super().change_view
+        return self._page(request, lambda _context: view(request, object_id, form_url, extra))
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Never:
         raise PermissionDenied
