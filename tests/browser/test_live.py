@@ -361,3 +361,22 @@ def test_is_accessible_and_narrow_enough_for_a_telephone(open_page, history, col
         found = Axe().run(page, context={"exclude": [[".breadcrumbs"]]})  # Django's own
         assert found.violations_count == 0, found.generate_report()
     assert not is_wider_than_the_window(page)
+
+
+def test_the_box_for_all_selects_rows_that_came_with_a_refresh(open_page, site):
+    with site.project.redis() as server:
+        publish(site, 2)
+        server.xgroup_create("orders", "customer_care", id="0")
+        server.xreadgroup("customer_care", "one", {"orders": ">"}, count=1)
+        page = open_page("/admin/stream_events/pendingentry/?group=orders~customer_care")
+        server.xreadgroup("customer_care", "one", {"orders": ">"}, count=1)
+        refresh(page)
+        boxes, counter = page.locator("#result_list .action-select"), page.locator(".action-counter")
+        expect(boxes).to_have_count(2)
+    expect(counter).to_have_text("0 of 2 selected")
+    page.locator("#action-toggle").check()
+    expect(page.locator("#result_list .action-select:checked")).to_have_count(2)
+    expect(counter).to_have_text("2 of 2 selected")
+    boxes.first.uncheck()
+    expect(page.locator("#action-toggle")).not_to_be_checked()
+    expect(counter).to_have_text("1 of 2 selected")
