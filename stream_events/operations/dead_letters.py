@@ -124,8 +124,11 @@ def requeue(stream: str, group: str, ids: Iterable[str], *, by: str = "") -> lis
     scripts = Scripts(inspecting_client(), _keys(stream, group))
     moved: list[str] = []
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    for start in range(0, len(wanted), CHUNK):
-        moved += decoded(scripts.run("requeue", [group, now, by, *wanted[start : start + CHUNK]]))
+    start = 0
+    while start < len(wanted):
+        seen, found = scripts.run("requeue", [group, now, by, *wanted[start : start + CHUNK]])
+        moved += decoded(found)
+        start += seen
     return moved
 
 

@@ -3,74 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from itertools import islice
 
 from stream_events.conf import get_settings
 from stream_events.events import entry_time
+from stream_events.operations.held import EntryState, Holding, PendingEntry, PendingFilter
 from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row, failure
 from stream_events.operations.members import WAITING
 from stream_events.operations.names import raw, readable
 from stream_events.operations.pages import DEFAULT_BUDGET, LAST, STEP, Budget, Page, entry_id_at, fill, place, span
 
+__all__ = ["EVERY", "EntryState", "PendingEntry", "PendingFilter", "holdings", "pending_entries", "pending_entry"]
+
 SHORT = 20_000  # entries of a list in which the server itself may look for idle ones
 GRACE = timedelta(seconds=30)  # what a retry may be late
-FATAL = 2**63 - 1  # what XNACK FATAL sets the delivery count to
-
-
-class EntryState(StrEnum):
-    """What a pending entry is doing."""
-
-    PROCESSING = "processing"  # a living consumer holds it
-    WAITING = "waiting"  # for a retry, which is due later
-    OVERDUE = "overdue"  # its retry was due long ago, or its consumer holds it for longer than a handler may run
-    ABANDONED = "abandoned"  # its consumer is gone, and nobody has adopted it yet
-    RELEASED = "released"  # it has no owner (XNACK, Redis 8.8)
-    DELETED = "deleted"  # the stream was trimmed while it was pending: there is nothing left to handle
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingEntry:
-    """One entry that was handed to a consumer and not acknowledged.
-
-    ``owner`` is what Redis says, ``consumer`` the same for people: empty while the entry waits. ``due_at`` is None
-    unless it waits. ``fields`` is None once the entry was deleted. ``error`` is the last failure in one line, and
-    ``traceback`` its end; both are empty if it has not failed.
-    """
-
-    entry_id: str
-    added_at: datetime
-    state: EntryState
-    owner: str
-    consumer: str
-    due_at: datetime | None
-    idle: timedelta
-    delivery_count: int
-    fields: dict[bytes, bytes] | None
-    error: str = ""
-    traceback: str = ""
-    handlers: tuple[str, ...] = ()  # that failed, where several want the entry
-
-    @property
-    def is_fatal(self) -> bool:
-        """Whether a consumer has said that nobody can handle it (XNACK FATAL, Redis 8.8)."""
-        return self.delivery_count >= FATAL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingFilter:
-    """Which pending entries; every part that is given has to hold."""
-
-    consumer: str = ""
-    state: EntryState | None = None
-    min_idle: timedelta | None = None
-    min_deliveries: int | None = None
-    error: str = ""  # contained in the last failure, upper and lower case alike
-    since: str = ""  # an entry id, included
-    until: str = ""  # an entry id, included
-
 
 EVERY = PendingFilter()
 
@@ -105,6 +52,17 @@ def pending_entry(stream: str, group: str, entry_id: str, *, requeued: bool = Fa
     return next(iter(pending_entries(stream, group, where, size=1, requeued=requeued).rows), None)
 
 
+def holdings(
+    stream: str, group: str, where: PendingFilter, *, after: str, size: int, budget: Budget, requeued: bool
+) -> Page[Holding]:
+    """As ``pending_entries``; what the filter does not ask for is not fetched."""
+    pending = PendingList(stream, group, requeued=requeued)
+    facts = pending.facts()
+    if facts is None:
+        return Page()
+    return fill(_Sight(facts, where).glance(pending, after, size + 1), lambda one: one, size, budget, facts.total)
+
+
 class _Sight:
     """Which rows of a pending list ``where`` lets through, and what they are, as ``facts`` say."""
 
@@ -133,6 +91,17 @@ class _Sight:
             for (entry_id, _), row in zip(chunk, passing, strict=True):
                 yield entry_id.decode(), next(entries) if row else None
             step = STEP
+
+    def glance(self, pending: PendingList, after: str, size: int) -> Iterator[tuple[str, Holding | None]]:
+        """As ``look``, without what only people want to know."""
+        if self._where.state or self._where.error:
+            for entry_id, entry in self.look(pending, after, size):
+                yield entry_id, Holding(entry_id, entry.owner, entry.delivery_count) if entry else None
+            return
+        for raw_id, row in self._rows(pending, after, size):
+            found = row if row and self._may_pass(row) else None
+            entry_id = raw_id.decode()
+            yield entry_id, Holding(entry_id, readable(found["consumer"]), found["times_delivered"]) if found else None
 
     def _rows(self, pending: PendingList, after: str, size: int) -> Iterator[tuple[bytes, Row | None]]:
         where, facts = self._where, self._facts

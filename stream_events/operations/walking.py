@@ -9,6 +9,7 @@ from stream_events.connections import inspecting_client
 from stream_events.operations.pages import LAST, STEP, Budget, Place, Spending, entry_id_at, place
 
 WEIGHT = 1_000_000  # bytes that one step should answer
+FIRST_STEP = 10  # entries, before it is known what they weigh
 NEARBY = Budget(rows=1000, seconds=0.1)
 
 Fields = dict[bytes, bytes]
@@ -19,7 +20,7 @@ def walk(
 ) -> Iterator[tuple[str, tuple[str, Fields]]]:
     """The entries from ``first`` to ``last``, each as its id and what ``fill`` makes a row of; ``size`` at first."""
     client = inspecting_client()
-    start, end, step = entry_id_at(first), entry_id_at(last), min(size, STEP)
+    start, end, step = entry_id_at(first), entry_id_at(last), min(size, FIRST_STEP)
     # From an end that lies before the first entry, XREVRANGE would go through all of the stream.
     oldest: Any = client.xrange(key, start, end, 1) if first <= last else []
     if not oldest:
@@ -33,7 +34,8 @@ def walk(
         beyond = f"({rows[-1][0].decode()}"
         start, end = (start, beyond) if newest_first else (beyond, end)
         weight = sum(len(name) + len(value) for _, fields in rows for name, value in fields.items())
-        step = max(1, min(STEP, WEIGHT * len(rows) // max(weight, 1)))
+        size -= step
+        step = max(1, min(size if size > 0 else STEP, STEP, WEIGHT * step // max(weight, 1)))
 
 
 def written_for(key: bytes, field: bytes, entry_ids: Iterable[str], budget: Budget = NEARBY) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.test import Client
 
 from stream_events.admin import orders
+from stream_events.operations.audit import acts
 from stream_events.operations.plans import Limit
 from tests.admin.forms import LETTERS, act, confirm, form_of, go_on, send, sign_in, text
 from tests.operations.acting import KEYS, REQUEUED, bury, make_group
@@ -53,6 +55,25 @@ def test_five_thousand_are_requeued_once_in_slices_of_which_one_is_repeated(serv
     assert "Done:" in text(report)
     assert sorted(requeued(server)) == sorted(f"1700000000000-{number}" for number in range(5000))
     assert server.xlen(KEYS.dead) == 0
+
+
+@pytest.mark.slow
+def test_fifty_thousand_are_requeued_once_although_they_were_left_in_the_middle(server, group, admin):
+    for start in range(0, 50_000, 5000):
+        bury(server, 5000, start)
+    page = begin(admin)
+    for _ in range(10):
+        page = go_on(admin, page)
+    assert server.xlen(REQUEUED.stream) == 21_000
+    go_on(admin, page)  # an answer that never arrives
+    later = Client()  # another browser, in which the same user has the page
+    later.force_login(page.wsgi_request.user)
+    report = finish(later, go_on(later, page))
+    assert "Done: 48000 requeued" in text(report)
+    assert sorted(requeued(server)) == sorted(f"1700000000000-{number}" for number in range(50_000))
+    assert server.xlen(KEYS.dead) == 0
+    assert sum(act.done for act in acts(size=100).rows) == 50_000
+    assert len({act.batch for act in acts(size=100).rows}) == 1
 
 
 @pytest.mark.usefixtures("_small_slices")

@@ -64,10 +64,11 @@ def make_letters(project):
         clients.append(redis)
         redis.xgroup_create(KEYS.stream, "billing", "0", mkstream=True)
         fields = {"payload": "{}", "dead_reason": "failed", "dead_error": "ValueError: no", "dead_handler": "invoice"}
-        with redis.pipeline(transaction=False) as pipeline:
-            for number in range(count):
-                pipeline.xadd(KEYS.dead, {**fields, "dead_entry_id": f"{number + 1}-0", "number": number})
-            pipeline.execute()
+        for start in range(0, count, 5000):
+            with redis.pipeline(transaction=False) as pipeline:
+                for number in range(start, min(count, start + 5000)):
+                    pipeline.xadd(KEYS.dead, {**fields, "dead_entry_id": f"{number + 1}-0", "number": number})
+                pipeline.execute()
         return redis
 
     yield make
@@ -132,6 +133,33 @@ def test_ctrl_c_stops_after_the_slice_and_resume_does_the_rest_once(project, mak
     assert "5000 requeued." in output
     assert requeued(redis) == list(range(5000))
     assert redis.xlen(KEYS.dead) == 0
+
+
+@pytest.mark.slow
+def test_fifty_thousand_are_requeued_once_although_two_commands_ended_in_the_middle(project, make_letters):
+    redis = make_letters(50_000)
+    everything = ["streams", "requeue", "orders", "billing", "--all", "--yes"]
+    stopped = project.start(*everything, "--rate", "10000/s")
+    wait_for(lambda: redis.xlen(KEYS.requeue) >= 5000, "the first slices")
+    stopped.send_signal(signal.SIGINT)
+    output, _ = stopped.communicate(timeout=60)
+    assert stopped.returncode == 130, output
+    done = redis.xlen(KEYS.requeue)
+    assert f"{done} requeued." in output
+    words = shlex.split(output.partition("Stopped as asked. Continue with:\n")[2])
+    killed = project.start("streams", *words[2:], "--yes", "--rate", "10000/s")
+    wait_for(lambda: redis.xlen(KEYS.requeue) >= done + 5000, "more slices")
+    killed.kill()
+    killed.communicate(timeout=60)
+    done = redis.xlen(KEYS.requeue)
+    assert done < 50_000
+    code, output = project.run(*everything)
+    assert code == 0, output
+    assert f"{50_000 - done} requeued." in output
+    assert requeued(redis) == list(range(50_000))
+    assert redis.xlen(KEYS.dead) == 0
+    audited = sum(int(fields[b"done"]) for _, fields in redis.xrange("~audit"))
+    assert 49_000 <= audited <= 50_000  # what was killed in a slice of a thousand left no line about it
 
 
 @pytest.mark.slow

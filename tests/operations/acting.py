@@ -49,10 +49,10 @@ def pending(server, keys=KEYS):
     return {row["message_id"].decode(): (row["consumer"].decode(), row["times_delivered"]) for row in rows}
 
 
-def bury(server, count, error="ValueError: no such customer", **fields):
-    """Dead letters, without the work of a consumer."""
+def bury(server, count, start=0, error="ValueError: no such customer", **fields):
+    """Dead letters, without the work of a consumer; their numbers begin with ``start``."""
     pipeline = server.pipeline(transaction=False)
-    for number in range(count):
+    for number in range(start, start + count):
         letter = {
             "payload": json.dumps({"obj_id": number}),
             "event_id": f"event-{number}",

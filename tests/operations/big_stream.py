@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from stream_events.keys import NO_GROUP, group_keys
@@ -17,6 +18,7 @@ CONSUMERS = tuple(f"web-{number}-4121-0a1b2{number}" for number in range(5))
 GONE, FOREIGN = CONSUMERS[4], "foreign"
 WAITING = 10_000
 LETTERS = 10_000
+SLOWEST = 20_000  # microseconds that one command may take
 
 # ARGV: the first number, how many, milliseconds of the first entry.
 _ADD = """
@@ -71,6 +73,34 @@ def build(client, entries=5_000_000, pending=1_000_000):
     for _ in range(LETTERS // 1000):
         client.eval(_BURY, 1, KEYS.dead, first, 1000, "x" * 4000)
     client.xtrim(KEYS.stream, minid=f"{first + 1000}-0", approximate=False)
+
+
+@contextmanager
+def filled(server):
+    """``server`` with that stream; it keeps no file of it, and is as it was afterwards."""
+    before = {name: server.config_get(name)[name] for name in ("appendonly", "slowlog-log-slower-than")}
+    server.config_set("appendonly", "no")
+    server.config_set("slowlog-log-slower-than", -1)
+    build(server)
+    server.config_set("slowlog-log-slower-than", SLOWEST)
+    yield
+    server.flushall()
+    for name, value in before.items():
+        server.config_set(name, value)
+
+
+def slow_commands(server, look):
+    """Those that took the server too long."""
+    server.slowlog_reset()
+    look()
+    return [one["command"] for one in server.slowlog_get(-1)]
+
+
+def commands(server, look):
+    """How many ``look`` sends."""
+    server.config_resetstat()
+    look()
+    return sum(one["calls"] for one in server.info("commandstats").values())
 
 
 def remember(client, entries=5_000_000, pending=1_000_000):

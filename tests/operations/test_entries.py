@@ -26,6 +26,11 @@ def publish(count, **payload):
     return StreamPublisher("orders").batch_add([{"obj_id": number, **payload} for number in range(count)])[0]
 
 
+def steps(trips):
+    """How many entries were asked for each time."""
+    return [int(one.rpartition(b"COUNT")[2].split()[1]) for one in trips if b"XREVRANGE" in one]
+
+
 def ids(page):
     return [one.entry_id for one in page.rows]
 
@@ -92,8 +97,20 @@ class TestContains:
             server.xadd(KEY, {"payload": b"x" * 100_000})
         trips.clear()
         stream_entries("orders", contains="nothing", size=5)
-        counts = [int(one.rpartition(b"COUNT")[2].split()[1]) for one in trips if b"XREVRANGE" in one]
-        assert counts[:3] == [6, 9, 9]
+        assert steps(trips)[:3] == [6, 9, 9]
+
+    def test_what_entries_weigh_is_known_before_a_page_of_them_is_read(self, server, trips):
+        for _ in range(60):
+            server.xadd(KEY, {"payload": b"x" * 100_000})
+        trips.clear()
+        assert len(stream_entries("orders", size=50).rows) == 50
+        assert steps(trips) == [10, 9, 9, 9, 9, 5]
+
+    def test_a_page_of_small_entries_is_two_steps(self, server, trips):
+        publish(60)
+        trips.clear()
+        assert len(stream_entries("orders", size=50).rows) == 50
+        assert steps(trips) == [10, 41]
 
 
 class TestDelivery:

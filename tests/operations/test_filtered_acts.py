@@ -49,6 +49,12 @@ def test_everything_is_everything_that_was_pending(server, group):
     assert len(pending(server)) == 5
 
 
+def test_what_the_filter_does_not_ask_for_is_not_read(server, group):
+    server.config_resetstat()
+    assert do("ack", where={"consumer": "web-1", "min_deliveries": "1"}).done == 200
+    assert server.info("commandstats").keys().isdisjoint({"cmdstat_xrange", "cmdstat_hget", "cmdstat_hmget"})
+
+
 @pytest.mark.parametrize(
     ("where", "count"),
     [

@@ -110,6 +110,13 @@ class TestRequeue:
         assert do("requeue", where={}).report() == "0 requeued"
         assert plan(order("requeue", where={})).count == 0
 
+    def test_heavy_letters_are_moved_a_few_at_a_time(self, server):
+        letters = bury(server, 35, payload="x" * 100_000)
+        server.config_resetstat()
+        assert do("requeue", where={}).done == 35
+        assert server.info("commandstats")["cmdstat_evalsha"]["calls"] == 4
+        assert len(server.xrange(REQUEUED.stream)) == len(letters)
+
     def test_at_maxmemory_everything_stays(self, server):
         ids = bury(server, 1)
         progress = begin("requeue", ids)

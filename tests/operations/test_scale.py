@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.operations.big_stream import build, looks
+from tests.operations.big_stream import commands, filled, looks, slow_commands
 
-SLOWEST = 20_000  # microseconds that one command may take
 MOST = 4000  # commands of one look; those that compare a thousand entries ask for each
 
 pytestmark = pytest.mark.slow
@@ -12,28 +11,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def big(server):
-    """The server with that stream; it keeps no file of it, and is as it was afterwards."""
-    before = {name: server.config_get(name)[name] for name in ("appendonly", "slowlog-log-slower-than")}
-    server.config_set("appendonly", "no")
-    server.config_set("slowlog-log-slower-than", -1)
-    build(server)
-    server.config_set("slowlog-log-slower-than", SLOWEST)
-    yield server
-    server.flushall()
-    for name, value in before.items():
-        server.config_set(name, value)
-
-
-def slow_commands(server, look):
-    server.slowlog_reset()
-    look()
-    return [one["command"] for one in server.slowlog_get(-1)]
-
-
-def commands(server, look):
-    server.config_resetstat()
-    look()
-    return sum(one["calls"] for one in server.info("commandstats").values())
+    with filled(server):
+        yield server
 
 
 @pytest.mark.usefixtures("registry")

@@ -70,6 +70,15 @@ def test_in_slices(server, registry):
     assert 0 < progress.done <= 1000
     progress = finish(progress, limit=Limit(rows=1))
     assert (server.xlen(KEY), progress.done, progress.total) == (10, 11_990, 11_990)
+    assert server.xlen("t:~audit") > 2
+
+
+def test_a_slice_drops_far_more_than_it_could_look_at(server, registry):
+    with server.pipeline() as pipeline:
+        for _ in range(12_000):
+            pipeline.xadd(KEY, {"a": "b"})
+        pipeline.execute()
+    assert perform(begin("trim", group="", maxlen="10"), ANA, Limit(rows=1000)).is_complete
 
 
 def test_to_nothing(server, groups):

@@ -1,5 +1,6 @@
 -- KEYS: dead, requeue. ARGV: group, when (ISO), by whom, then ids of dead letters.
--- Moves dead letters to the entries for this group only, with the history of that. Returns the ids that were moved.
+-- Moves dead letters to the entries for this group only, with the history of that, about a megabyte of them. Returns
+-- how many of the ids it has looked at, and those that were moved.
 local function last_line(text)
     text = string.match(text or '', '([^\n]*)%s*$')
     return #text <= 500 and text or (string.gsub(string.sub(text, 1, 500), '[\192-\255][\128-\191]*$', ''))
@@ -15,14 +16,19 @@ local function history(before, error)
     end
     return cjson.encode(list)
 end
-local moved = {}
+local moved, seen, weight = {}, 0, 0
 for at = 4, #ARGV do
+    if weight > 1000000 then
+        break
+    end
+    seen = seen + 1
     local letter = redis.call('XRANGE', KEYS[1], ARGV[at], ARGV[at])[1]
     if letter then
         local values, error, before = {}, nil, nil
         local fields = letter[2]
         for index = 1, #fields, 2 do
             local name, value = fields[index], fields[index + 1]
+            weight = weight + #value
             if name == 'dead_entry_id' then
                 values[#values + 1] = 'requeued_entry_id'
                 values[#values + 1] = value
@@ -49,4 +55,4 @@ for at = 4, #ARGV do
         moved[#moved + 1] = ARGV[at]
     end
 end
-return moved
+return {seen, moved}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from stream_events.consuming.replies import is_group_gone
-from stream_events.operations.acts.performance import Look, Performance, Slice
+from stream_events.operations.acts.performance import CHEAP, Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState
@@ -51,7 +51,7 @@ class DeletingGroup(Performance):
             found.has_changed = True
         try:
             while rows := self._held():
-                if found.scanned >= limit.rows or time.monotonic() > deadline:
+                if found.scanned >= limit.rows * CHEAP or time.monotonic() > deadline:
                     found.place = "dropping"
                     return found
                 self.scripts().run("finish", [self.group, 0, *(row["message_id"] for row in rows)])

@@ -21,7 +21,7 @@ from stream_events.operations.acts.script import PendingScript
 from stream_events.operations.names import raw, readable
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
-from stream_events.operations.pending import pending_entries
+from stream_events.operations.pending import holdings
 from stream_events.operations.progress import Actor
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class PendingAct(Picking):
         return ""
 
     def matching(self, place: str, size: int, seconds: float) -> Batch:
-        page = pending_entries(
+        page = holdings(
             self.order.stream,
             self.order.group,
             pending_filter(self.where),
@@ -96,7 +96,7 @@ class PendingAct(Picking):
             budget=Budget(seconds=seconds),
             requeued=self.order.requeued,
         )
-        targets = [Target(row.entry_id, row.owner, row.delivery_count) for row in page.rows]
+        targets = [Target(*row) for row in page.rows]
         return Batch(targets, page.after, max(page.scanned, len(targets)))
 
     def total(self) -> int | None:

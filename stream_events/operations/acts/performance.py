@@ -23,6 +23,7 @@ from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 
 GIVEN = "yes"  # the value of an option that is a switch
+CHEAP = 50  # entries that are dropped in the time of one that is looked at again
 
 
 @dataclass(slots=True, kw_only=True)

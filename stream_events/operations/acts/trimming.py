@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.acts.counting import Count, count_entries
 from stream_events.operations.acts.moments import START, before, behind, place_from
-from stream_events.operations.acts.performance import Look, Performance, Slice
+from stream_events.operations.acts.performance import CHEAP, Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.names import raw
 from stream_events.operations.orders import with_option
@@ -72,8 +72,9 @@ class Trimming(Performance):
         deadline = time.monotonic() + limit.seconds
         found = Slice(place=place, total=self._total() if place == "" else None)
         try:
-            while found.place is not None and found.done < limit.rows and time.monotonic() < deadline:
-                self._step(found, limit.rows - found.done)
+            rows = limit.rows * CHEAP
+            while found.place is not None and found.done < rows and time.monotonic() < deadline:
+                self._step(found, rows - found.done)
         except redis.ResponseError as error:
             found.skipped.append(Skipped(id=self.label, reason=refusal(error)))
             found.place = None
