@@ -42,7 +42,6 @@ class ScopeForm(forms.Form):
 class PickingAdmin(OrdersAdmin):
     """A list of one group, whose actions begin orders."""
 
-
     @property
     def action_form(self) -> Any:
         """That of Django, or of the theme, which also asks what is meant."""
