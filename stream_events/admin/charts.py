@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -82,7 +82,7 @@ def chosen_span(request: HttpRequest) -> Span:
 
 def rounded(value: float) -> str:
     """``value`` for people: small ones with a digit after the point."""
-    return f"{value:.1f}" if 0 < value < 9.95 and value % 1 else number(round(value))
+    return formats.number_format(value, 1, use_l10n=True) if 0 < value < 9.95 and value % 1 else number(round(value))
 
 
 def _label(series: Series) -> str:

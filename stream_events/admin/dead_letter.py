@@ -87,7 +87,7 @@ def _facts(found: Letter, links: Links, stream: str, group: str) -> list[tuple[s
         (_("Dead letter"), found.id),
         (_("Entry"), link(links.page(Stream, "entry", stream, found.entry_id), found.entry_id) or UNKNOWN),
         (_("Dead since"), moment(found.at)),
-        (_("At"), exact_moment(found.at)),
+        (_("Time"), exact_moment(found.at)),
         (_("Handler"), found.handler or UNKNOWN),
         (_("Consumer"), found.consumer or UNKNOWN),
         (_("Deliveries"), number(found.delivery_count) if found.delivery_count else UNKNOWN),

@@ -10,13 +10,11 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from stream_events.operations.numbers import number as number
 
 PAYLOAD_LIMIT = 64 * 1024  # characters of a payload that a page shows
-
-
-def number(value: int) -> str:
-    """``value`` with the separators of the active language."""
-    return formats.number_format(value, use_l10n=True, force_grouping=True)
 
 
 def moment(value: datetime) -> SafeString:
@@ -56,7 +54,12 @@ def duration(value: timedelta) -> str:
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
-    parts = [(days, _("d")), (hour, _("h")), (minute, _("min")), (second, _("s"))]
+    parts = [
+        (days, pgettext("unit of time", "d")),
+        (hour, pgettext("unit of time", "h")),
+        (minute, pgettext("unit of time", "min")),
+        (second, pgettext("unit of time", "s")),
+    ]
     while len(parts) > 1 and not parts[0][0]:
         parts.pop(0)
     largest, *rest = parts[:2]

@@ -52,7 +52,7 @@ class Window:
     @classmethod
     def _from_id(cls, wanted: str) -> Window:
         if not checked(wanted):
-            return cls(problem=_("“%s” is no entry id; ids look like 1767225600000-0.") % wanted)
+            return cls(problem=_("“%(id)s” is no entry id; ids look like 1767225600000-0.") % {"id": wanted})
         milliseconds, _dash, number = wanted.partition("-")
         return cls(before=f"{milliseconds}-{int(number) + 1}" if number else f"{int(milliseconds) + 1}-0")
 

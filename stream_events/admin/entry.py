@@ -63,7 +63,7 @@ class EntryPage(StreamPages):
             (_("Stream"), link(links.detail(Stream, stream), stream)),
             (_("Entry"), entry_id),
             (_("Added"), moment(entry.added_at)),
-            (_("At"), exact_moment(entry.added_at)),
+            (_("Time"), exact_moment(entry.added_at)),
             (_("Event"), (event_name(entry.fields) if may_see_payload(request) else "") or UNKNOWN),
         ]
         return {

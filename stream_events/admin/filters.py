@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from stream_events.admin.badges import word
+from stream_events.admin.display import number
 from stream_events.admin.names import object_id
 from stream_events.admin.snapshot import known_groups
 from stream_events.operations.consumers import ConsumerState
@@ -53,7 +54,7 @@ class LagFilter(ChoiceFilter):
     parameter_name = LAG
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", "≥ 1"), ("100", "≥ 100"), ("10000", "≥ 10,000"), ("unknown", gettext_lazy("unknown"))]
+        return [("1", "≥ 1"), ("100", "≥ 100"), ("10000", f"≥ {number(10_000)}"), ("unknown", gettext_lazy("unknown"))]
 
 
 class StateFilter(ChoiceFilter):

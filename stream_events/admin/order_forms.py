@@ -46,8 +46,10 @@ class EntryIdField(forms.CharField):
         text = str(super().clean(value))
         try:
             return checked_id(text) if text else ""
-        except StreamEventsError as error:
-            raise forms.ValidationError(str(error)) from None
+        except StreamEventsError:
+            raise forms.ValidationError(
+                _("“%(id)s” is no entry id; ids look like 1767225600000-0."), params={"id": text}
+            ) from None
 
 
 class MomentField(forms.DateTimeField):

@@ -41,8 +41,8 @@ _FIELDS = {
     "reason": gettext_lazy("reason"),
     "handler": gettext_lazy("handler"),
     "event": pgettext_lazy("what happened to an object", "event"),
-    "since": gettext_lazy("from"),
-    "until": gettext_lazy("up to"),
+    "since": pgettext_lazy("a time", "from"),
+    "until": pgettext_lazy("a time", "up to"),
 }
 
 
@@ -93,10 +93,12 @@ def report_words(progress: Progress, links: Links, model: type[Model]) -> dict[s
     """What the page of a performance shows beside it."""
     order = progress.order
     reasons = [(one.id, _target_url(links, model, order, one.id), one.reason) for one in progress.reasons]
+    untold = progress.skipped - len(reasons)
     return {
         "summary": summary(progress),
         "reasons": reasons,
-        "untold": number(progress.skipped - len(reasons)) if progress.skipped > len(reasons) else "",
+        "untold": number(untold) if untold > 0 else "",
+        "untold_count": untold,
         "looked_at": _looked_at(progress),
         "bar_end": max(progress.total or 0, progress.scanned, 1),
     }

@@ -60,10 +60,15 @@ class Paging:
             text = _("No match in %(scanned)s of %(total)s %(name)s.")
         return text % {
             "found": number(len(self.page.rows)),
-            "scanned": number(self.page.scanned),
+            "scanned": self.scanned,
             "total": number(self.page.total),
             "name": self.opts.verbose_name_plural,
         }
+
+    @property
+    def scanned(self) -> str:
+        """How much of the list was looked at."""
+        return number(self.page.scanned)
 
     def _query(self, changes: dict[str, str | None]) -> str:
         query = self.request.GET.copy()

@@ -98,7 +98,7 @@ def _facts(entry: Pending, links: Links, stream: str, group: str) -> list[tuple[
         (_("Group"), link(links.detail(ConsumerGroup, stream, group), group)),
         (_("Entry"), link(links.page(Stream, "entry", stream, entry.entry_id), entry.entry_id)),
         (_("Added"), moment(entry.added_at)),
-        (_("At"), exact_moment(entry.added_at)),
+        (_("Time"), exact_moment(entry.added_at)),
         (_("Consumer"), consumer_cell(entry, links, stream, group)),
         (_("Idle"), duration(entry.idle)),
         (_("Deliveries"), deliveries_cell(entry)),

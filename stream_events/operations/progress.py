@@ -5,29 +5,31 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from django.utils.translation import ngettext, ngettext_lazy
+from django.utils.translation import ngettext_lazy
 
 from stream_events.exceptions import ConfigurationError
+from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Order, Verb, plain
 
 MOST_REASONS = 100  # that are kept, of what was skipped
 
 # The same words in English; other languages have several.
 _DONE = {
-    Verb.ACK: ngettext_lazy("%d acknowledged", "%d acknowledged"),
-    Verb.CLAIM: ngettext_lazy("%d claimed", "%d claimed"),
-    Verb.RETRY: ngettext_lazy("%d due now", "%d due now"),
-    Verb.DEAD: ngettext_lazy("%d made a dead letter", "%d made dead letters"),
-    Verb.REQUEUE: ngettext_lazy("%d requeued", "%d requeued"),
-    Verb.DISCARD: ngettext_lazy("%d discarded", "%d discarded"),
-    Verb.REPLAY: ngettext_lazy("%d appended again", "%d appended again"),
-    Verb.RESET: ngettext_lazy("%d group moved", "%d groups moved"),
-    Verb.TRIM: ngettext_lazy("%d entry deleted", "%d entries deleted"),
-    Verb.DELETE_CONSUMER: ngettext_lazy("%d consumer deleted", "%d consumers deleted"),
-    Verb.DELETE_GROUP: ngettext_lazy("%d group deleted", "%d groups deleted"),
-    Verb.DELETE_STREAM: ngettext_lazy("%d stream deleted", "%d streams deleted"),
-    Verb.PUBLISH: ngettext_lazy("%d published", "%d published"),
+    Verb.ACK: ngettext_lazy("%(count)s acknowledged", "%(count)s acknowledged", "number"),
+    Verb.CLAIM: ngettext_lazy("%(count)s claimed", "%(count)s claimed", "number"),
+    Verb.RETRY: ngettext_lazy("%(count)s due now", "%(count)s due now", "number"),
+    Verb.DEAD: ngettext_lazy("%(count)s made a dead letter", "%(count)s made dead letters", "number"),
+    Verb.REQUEUE: ngettext_lazy("%(count)s requeued", "%(count)s requeued", "number"),
+    Verb.DISCARD: ngettext_lazy("%(count)s discarded", "%(count)s discarded", "number"),
+    Verb.REPLAY: ngettext_lazy("%(count)s appended again", "%(count)s appended again", "number"),
+    Verb.RESET: ngettext_lazy("%(count)s group moved", "%(count)s groups moved", "number"),
+    Verb.TRIM: ngettext_lazy("%(count)s entry deleted", "%(count)s entries deleted", "number"),
+    Verb.DELETE_CONSUMER: ngettext_lazy("%(count)s consumer deleted", "%(count)s consumers deleted", "number"),
+    Verb.DELETE_GROUP: ngettext_lazy("%(count)s group deleted", "%(count)s groups deleted", "number"),
+    Verb.DELETE_STREAM: ngettext_lazy("%(count)s stream deleted", "%(count)s streams deleted", "number"),
+    Verb.PUBLISH: ngettext_lazy("%(count)s published", "%(count)s published", "number"),
 }
+_SKIPPED = ngettext_lazy("%(count)s skipped", "%(count)s skipped", "number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ class Progress:
 
     def report(self) -> str:
         """“18 acknowledged · 2 skipped”."""
-        parts = [str(_DONE[self.order.verb] % self.done)]
+        parts = [counted(_DONE[self.order.verb], self.done)]
         if self.skipped:
-            parts.append(ngettext("%d skipped", "%d skipped", self.skipped) % self.skipped)
+            parts.append(counted(_SKIPPED, self.skipped))
         return " · ".join(parts)

@@ -46,11 +46,11 @@ def finish(client, page):
 def test_five_thousand_are_requeued_once_in_slices_of_which_one_is_repeated(server, group, admin):
     bury(server, 5000)
     page = begin(admin)
-    assert "So far: 1000 requeued" in text(page)
+    assert "So far: 1,000 requeued" in text(page)
     assert "1,000 of 5,000 looked at" in text(page)
     assert '<progress id="se-progress" value="1000" max="5000">' in page.content.decode()
     lost = go_on(admin, page)
-    assert "So far: 3000 requeued" in text(lost)
+    assert "So far: 3,000 requeued" in text(lost)
     report = finish(admin, go_on(admin, page))
     assert "Done:" in text(report)
     assert sorted(requeued(server)) == sorted(f"1700000000000-{number}" for number in range(5000))

@@ -198,7 +198,7 @@ class TestUnavailable:
             "print(response.status_code, response.content.decode())\n"
         )
         assert "503 " in output
-        assert "The database &#x27;away&#x27; does not answer" in output
+        assert "The database “away” does not answer" in output
 
     def test_without_any_database_it_says_so(self, admin, settings):
         settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "OUTBOX": {"DATABASES": []}}

@@ -74,7 +74,7 @@ def test_a_batch_goes_on_by_itself_to_a_report_that_has_the_focus(open_admin, re
     page = open_admin(LIST)
     begin(page)
     page.get_by_role("button", name="Yes, do it").click()
-    expect(page.get_by_role("status")).to_contain_text("Done: 5000 requeued")
+    expect(page.get_by_role("status")).to_contain_text("Done: 5,000 requeued")
     expect(page.locator("#result")).to_be_focused()
     assert len(set(requeued(redis))) == redis.xlen(KEYS.requeue) == 5000
     page.get_by_role("link", name="Back to where you were").click()
@@ -91,7 +91,7 @@ def test_without_scripts_every_slice_is_a_button(open_admin, redis):
         expect(page.get_by_role("status")).to_contain_text(f"So far: {done} requeued")
         expect(page.locator("#result")).to_be_focused()
         page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("status")).to_contain_text("Done: 3500 requeued")
+    expect(page.get_by_role("status")).to_contain_text("Done: 3,500 requeued")
     assert len(set(requeued(redis))) == redis.xlen(KEYS.requeue) == 3500
 
 
@@ -105,10 +105,10 @@ def test_a_batch_that_lost_an_answer_goes_on_after_a_reload(open_admin, redis):
     page.context.route("**/order/requeue/", lambda route: route.abort() if len(slices) == 3 else route.continue_())
     page.get_by_role("button", name="Yes, do it").click()
     expect(page.get_by_text("The last step got no answer.")).to_be_visible()
-    expect(page.get_by_role("status")).to_contain_text("So far: 3000 requeued")
+    expect(page.get_by_role("status")).to_contain_text("So far: 3,000 requeued")
     page.context.unroute("**/order/requeue/")
     page.reload()
-    expect(page.get_by_role("status")).to_contain_text("Done: 3500 requeued")
+    expect(page.get_by_role("status")).to_contain_text("Done: 3,500 requeued")
     assert len(set(requeued(redis))) == redis.xlen(KEYS.requeue) == 3500
 
 

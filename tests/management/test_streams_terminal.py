@@ -130,7 +130,7 @@ def test_ctrl_c_stops_after_the_slice_and_resume_does_the_rest_once(project, mak
     words = shlex.split(output.partition("Stopped as asked. Continue with:\n")[2])
     code, output = project.run("streams", *words[2:], "--yes")
     assert code == 0, output
-    assert "5000 requeued." in output
+    assert "5,000 requeued." in output
     assert requeued(redis) == list(range(5000))
     assert redis.xlen(KEYS.dead) == 0
 
@@ -188,7 +188,7 @@ def test_progress_is_shown_at_a_terminal(project, make_letters):
     screen = Screen(project, "streams", "requeue", "orders", "billing", "--all", "--yes")
     assert screen.end() == 0
     assert "100%" in screen.text
-    assert "1500 requeued." in screen.text
+    assert "1,500 requeued." in screen.text
 
 
 def test_watch_appends_snapshots_where_nobody_sees_them_and_ends_well(project, make_letters):

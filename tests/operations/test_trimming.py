@@ -23,7 +23,7 @@ def groups(server, registry):
 
 
 class TestPlan:
-    @pytest.mark.parametrize("kept", [130, 249])
+    @pytest.mark.parametrize("kept", [130, 248])
     def test_says_what_is_lost_to_whom(self, server, groups, kept):
         removed = 250 - kept
         options = {"maxlen": str(kept)}, {"before": groups[removed]}

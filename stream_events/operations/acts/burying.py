@@ -40,9 +40,9 @@ class Burying(PendingAct):
     permission = "deadletter_pendingentry"
     every = gettext_lazy("Make dead letters of all entries of %(label)s that match.")
     some = ngettext_lazy(
-        "Make a dead letter of %(count)d entry of %(label)s.",
-        "Make dead letters of %(count)d entries of %(label)s.",
-        "count",
+        "Make a dead letter of %(count)s entry of %(label)s.",
+        "Make dead letters of %(count)s entries of %(label)s.",
+        "number",
     )
     consequence = gettext_lazy("No handler runs for them until they are requeued. Nothing of them is lost.")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from stream_events.consuming.replies import is_group_gone
 from stream_events.exceptions import ConfigurationError
@@ -16,10 +16,22 @@ from stream_events.operations.acts.performance import Look, Performance, Slice
 from stream_events.operations.acts.refusals import DELETED, refusal, skip_reason
 from stream_events.operations.acts.script import PendingScript
 from stream_events.operations.names import raw
+from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Target, Verb
 from stream_events.operations.progress import Actor, Limit, Skipped
 
 CHUNK = 100
+
+_HELD = ngettext_lazy(
+    "It holds %(count)s entry, which would be lost. Give the option move to hand it back first.",
+    "It holds %(count)s entries, which would be lost. Give the option move to hand them back first.",
+    "number",
+)
+_MOVED = ngettext_lazy(
+    "The entry that it holds is handed back, due now.",
+    "The %(count)s entries that it holds are handed back, due now.",
+    "number",
+)
 
 
 class DeletingConsumer(Performance):
@@ -45,20 +57,8 @@ class DeletingConsumer(Performance):
         except redis.ResponseError as error:
             return Look(order=self.order, summary=summary, refusal=refusal(error))
         if held and not self.is_given("move") and not why:
-            text = ngettext(
-                "It holds %(count)d entry, which would be lost. Give the option move to hand it back first.",
-                "It holds %(count)d entries, which would be lost. Give the option move to hand them back first.",
-                held,
-            )
-            why = text % {"count": held}
-        consequence = _("Nothing is lost: it holds no entries.")
-        if held:
-            text = ngettext(
-                "The entry that it holds is handed back, due now.",
-                "The %(count)d entries that it holds are handed back, due now.",
-                held,
-            )
-            consequence = text % {"count": held}
+            why = counted(_HELD, held)
+        consequence = counted(_MOVED, held) if held else _("Nothing is lost: it holds no entries.")
         return Look(order=self.order, summary=summary, consequence=consequence, count=held, refusal=why)
 
     def slice(self, place: str, actor: Actor, limit: Limit) -> Slice:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stream_events.operations.numbers import counted, number
 from stream_events.operations.pages import Budget, Place, Spending
 from stream_events.operations.walking import walk
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
 
 BUDGET = Budget(rows=100_000, seconds=0.15)
 _FIRST_STEP = 200  # entries
@@ -19,7 +23,11 @@ class Count(NamedTuple):
     is_exact: bool = True
 
     def __str__(self) -> str:
-        return f"{self.number:,}" if self.is_exact else f"≥ {self.number:,}"
+        return number(self.number) if self.is_exact else f"≥ {number(self.number)}"
+
+    def told(self, text: StrPromise, **named: Any) -> str:
+        """``text`` with the count in it: see ``numbers.counted``."""
+        return counted(text, self.number, str(self), **named)
 
 
 def count_entries(key: bytes, first: Place, last: Place, counts: int = 1) -> Count:

@@ -7,17 +7,29 @@ from typing import Any
 
 import redis
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from stream_events.consuming.replies import is_group_gone
 from stream_events.operations.acts.performance import CHEAP, Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
+from stream_events.operations.numbers import counted
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState
 
 CHUNK = 500  # pending entries that are dropped at once, so that destroying the group takes no time
 
 _OTHERS = ("retry", "lost", "progress", "errors", "requeue", "consumers")
+
+_ENDING = ngettext_lazy("%(count)s consumer runs: it ends.", "%(count)s consumers run: they end.", "number")
+_UNREAD = ngettext_lazy(
+    "%(count)s entry that it has not read will not be handled by it.",
+    "%(count)s entries that it has not read will not be handled by it.",
+    "number",
+)
+_PENDING = ngettext_lazy("%(count)s pending entry is dropped.", "%(count)s pending entries are dropped.", "number")
+_REQUEUED = ngettext_lazy("%(count)s requeued entry is dropped.", "%(count)s requeued entries are dropped.", "number")
+_KEPT = ngettext_lazy("%(count)s dead letter stays.", "%(count)s dead letters stay.", "number")
+_DELETED = ngettext_lazy("%(count)s dead letter is deleted.", "%(count)s dead letters are deleted.", "number")
 
 
 class DeletingGroup(Performance):
@@ -67,23 +79,12 @@ class DeletingGroup(Performance):
     def _losses(self, group: GroupState) -> list[str]:
         warnings = []
         if group.running:
-            text = ngettext("%(count)d consumer runs: it ends.", "%(count)d consumers run: they end.", group.running)
-            warnings.append(text % {"count": group.running})
+            warnings.append(counted(_ENDING, group.running))
         if group.lag is None:
             warnings.append(_("It may not have read everything."))
-        for number, text in (
-            (group.lag or 0, _("%(count)s entries that it has not read will not be handled by it.")),
-            (group.pending, _("%(count)s pending entries are dropped.")),
-            (group.requeued, _("%(count)s requeued entries are dropped.")),
-        ):
-            if number:
-                warnings.append(text % {"count": f"{number:,}"})
-        if group.dead:
-            text = _("%(count)s dead letters stay.")
-            if self.is_given("dead_letters"):
-                text = _("%(count)s dead letters are deleted.")
-            warnings.append(text % {"count": f"{group.dead:,}"})
-        return warnings
+        letters = _DELETED if self.is_given("dead_letters") else _KEPT
+        losses = ((_UNREAD, group.lag), (_PENDING, group.pending), (_REQUEUED, group.requeued), (letters, group.dead))
+        return [*warnings, *(counted(text, count) for text, count in losses if count)]
 
     def _pending_count(self) -> int:
         try:

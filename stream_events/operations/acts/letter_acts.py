@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import redis
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from stream_events.consuming.replies import follows
 from stream_events.operations.acts.filters import letter_filter
@@ -17,12 +17,15 @@ from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.dead_letters import letters_after, requeue
+from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
 from stream_events.operations.progress import Actor
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
+
+_GONE = ngettext_lazy("%(count)s of them is gone.", "%(count)s of them are gone.", "number")
 
 MANY = 1000  # dead letters: more of them at once are not requeued without a second thought
 
@@ -43,8 +46,7 @@ class LetterAct(Picking):
         if order.where is None:
             order, gone = self._see()
             if gone:
-                text = ngettext("%(count)d of them is gone.", "%(count)d of them are gone.", gone)
-                warnings.append(text % {"count": gone})
+                warnings.append(counted(_GONE, gone))
         count = len(order.targets) if order.where is None else self._count(length)
         return Look(
             order=order,
@@ -104,7 +106,7 @@ class Requeueing(LetterAct):
     permission = "requeue_deadletter"
     every = gettext_lazy("Requeue all dead letters of %(label)s that match.")
     some = ngettext_lazy(
-        "Requeue %(count)d dead letter of %(label)s.", "Requeue %(count)d dead letters of %(label)s.", "count"
+        "Requeue %(count)s dead letter of %(label)s.", "Requeue %(count)s dead letters of %(label)s.", "number"
     )
 
     @property
@@ -127,7 +129,7 @@ class Discarding(LetterAct):
     permission = "delete_deadletter"
     every = gettext_lazy("Discard all dead letters of %(label)s that match.")
     some = ngettext_lazy(
-        "Discard %(count)d dead letter of %(label)s.", "Discard %(count)d dead letters of %(label)s.", "count"
+        "Discard %(count)s dead letter of %(label)s.", "Discard %(count)s dead letters of %(label)s.", "number"
     )
 
     @property

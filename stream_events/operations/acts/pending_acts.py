@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import redis
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.exceptions import ConfigurationError
@@ -19,6 +19,7 @@ from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import GONE, refusal, skip_reason
 from stream_events.operations.acts.script import PendingScript
 from stream_events.operations.names import raw, readable
+from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
 from stream_events.operations.pending import holdings
@@ -26,6 +27,10 @@ from stream_events.operations.progress import Actor
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
+
+_GONE = ngettext_lazy(
+    "%(count)s of them is acknowledged already.", "%(count)s of them are acknowledged already.", "number"
+)
 
 NOTHING = "0-0"  # comes before every entry
 
@@ -44,9 +49,9 @@ class PendingAct(Picking):
     level = Level.CONFIRM
     consequence: ClassVar[StrPromise]
     busy: ClassVar[StrPromise] = ngettext_lazy(
-        "%(count)d of them may be handled right now: its handler runs to its end all the same.",
-        "%(count)d of them may be handled right now: their handlers run to their ends all the same.",
-        "count",
+        "%(count)s of them may be handled right now: its handler runs to its end all the same.",
+        "%(count)s of them may be handled right now: their handlers run to their ends all the same.",
+        "number",
     )
     fields = ("consumer", "state", "min_idle", "min_deliveries", "error", "since", "until")
 
@@ -138,14 +143,9 @@ class PendingAct(Picking):
     def _warnings_of(self, seen: Seen) -> list[str]:
         warnings = []
         if seen.gone:
-            text = ngettext(
-                "%(count)d of them is acknowledged already.",
-                "%(count)d of them are acknowledged already.",
-                len(seen.gone),
-            )
-            warnings.append(text % {"count": len(seen.gone)})
+            warnings.append(counted(_GONE, len(seen.gone)))
         if seen.busy:
-            warnings.append(str(self.busy % {"count": seen.busy}))
+            warnings.append(counted(self.busy, seen.busy))
         return warnings
 
     def _frozen(self, summary: Any) -> Order:
@@ -171,7 +171,7 @@ class Acknowledging(PendingAct):
     permission = "ack_pendingentry"
     every = gettext_lazy("Acknowledge all entries of %(label)s that match.")
     some = ngettext_lazy(
-        "Acknowledge %(count)d entry of %(label)s.", "Acknowledge %(count)d entries of %(label)s.", "count"
+        "Acknowledge %(count)s entry of %(label)s.", "Acknowledge %(count)s entries of %(label)s.", "number"
     )
     consequence = gettext_lazy("They count as done: no handler will run for them any more.")
 
@@ -180,16 +180,16 @@ class Retrying(PendingAct):
     permission = "retry_pendingentry"
     every = gettext_lazy("Have all entries of %(label)s that match handled now.")
     some = ngettext_lazy(
-        "Have %(count)d entry of %(label)s handled now.", "Have %(count)d entries of %(label)s handled now.", "count"
+        "Have %(count)s entry of %(label)s handled now.", "Have %(count)s entries of %(label)s handled now.", "number"
     )
     consequence = gettext_lazy(
         "They are due at once, whatever they waited for. How often they were delivered stays as it is. Where several"
         " handlers want an entry, the first one that is due is called."
     )
     busy = ngettext_lazy(
-        "%(count)d of them may be handled right now. It is left alone, because it would run twice.",
-        "%(count)d of them may be handled right now. They are left alone, because they would run twice.",
-        "count",
+        "%(count)s of them may be handled right now. It is left alone, because it would run twice.",
+        "%(count)s of them may be handled right now. They are left alone, because they would run twice.",
+        "number",
     )
 
     def warnings(self) -> Iterable[str]:
@@ -201,17 +201,17 @@ class Claiming(PendingAct):
     options = ("consumer",)
     every = gettext_lazy("Give all entries of %(label)s that match to %(consumer)s.")
     some = ngettext_lazy(
-        "Give %(count)d entry of %(label)s to %(consumer)s.",
-        "Give %(count)d entries of %(label)s to %(consumer)s.",
-        "count",
+        "Give %(count)s entry of %(label)s to %(consumer)s.",
+        "Give %(count)s entries of %(label)s to %(consumer)s.",
+        "number",
     )
     consequence = gettext_lazy(
         "A consumer of this package takes them up within half a lease; another program has to look for them."
     )
     busy = ngettext_lazy(
-        "%(count)d of them may be handled right now: it may run twice.",
-        "%(count)d of them may be handled right now: they may run twice.",
-        "count",
+        "%(count)s of them may be handled right now: it may run twice.",
+        "%(count)s of them may be handled right now: they may run twice.",
+        "number",
     )
 
     def check(self) -> None:

@@ -14,6 +14,7 @@ from stream_events.consuming.position import checked_id
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.acts.performance import Performance, Slice, unknown
 from stream_events.operations.acts.refusals import refusal
+from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Target
 from stream_events.operations.progress import Actor, Limit, Skipped
 
@@ -68,8 +69,8 @@ class Picking(Performance):
 
     def summary(self, count: int | None) -> str:
         """What is done to ``count`` entries."""
-        named = {"count": count, "label": self.label, "stream": self.order.stream, **self.order.options}
-        return str((self.every if count is None else self.some) % named)
+        named = {"label": self.label, "stream": self.order.stream, **self.order.options}
+        return str(self.every % named) if count is None else counted(self.some, count, **named)
 
     @property
     def where(self) -> Mapping[str, str]:

@@ -37,7 +37,7 @@ class Replaying(LetterAct):
     may_have_group = True
     every = gettext_lazy("Append all that match again to %(stream)s.")
     some = ngettext_lazy(
-        "Append %(count)d event again to %(stream)s.", "Append %(count)d events again to %(stream)s.", "count"
+        "Append %(count)s event again to %(stream)s.", "Append %(count)s events again to %(stream)s.", "number"
     )
     gone = gettext_lazy("not there any more")
 

@@ -5,17 +5,39 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext_lazy
 
 from stream_events.operations.acts.counting import Count, count_entries
 from stream_events.operations.acts.moments import behind, position_from
 from stream_events.operations.acts.performance import Look, Performance, Slice
+from stream_events.operations.numbers import counted, number
 from stream_events.operations.orders import with_option
 from stream_events.operations.pages import Place, entry_id_at, place
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 
 COUNTS = 3  # that a plan needs at most
+
+_RUNNING = ngettext_lazy(
+    "%(count)s consumer runs. Stop it first, or give the option force.",
+    "%(count)s consumers run. Stop them first, or give the option force.",
+    "number",
+)
+_AGAIN = ngettext_lazy(
+    "%(count)s entry is handled again, even if it is a dead letter.",
+    "%(count)s entries are handled again, those included that are dead letters.",
+    "number",
+)
+_SKIPPED = ngettext_lazy(
+    "%(count)s entry is skipped: this group will never handle it.",
+    "%(count)s entries are skipped: this group will never handle them.",
+    "number",
+)
+_PENDING = ngettext_lazy(
+    "%(count)s entry stays pending; behind the new place it is read again as well.",
+    "%(count)s entries stay pending; those behind the new place are read again as well.",
+    "number",
+)
 
 
 class Move(NamedTuple):
@@ -51,8 +73,8 @@ class Resetting(Performance):
             warnings=self._warnings(group, move),
             changes=(
                 (_("Last delivered"), group.last_delivered_id, move.position),
-                (_("Unread"), _("unknown") if group.lag is None else f"{group.lag:,}", str(move.unread)),
-                (_("Pending"), f"{group.pending:,}", f"{group.pending:,}"),
+                (_("Unread"), _("unknown") if group.lag is None else number(group.lag), str(move.unread)),
+                (_("Pending"), number(group.pending), number(group.pending)),
             ),
         )
 
@@ -80,11 +102,7 @@ class Resetting(Performance):
         if not group.exists:
             return _("There is no such group; its first consumer makes it.")
         if group.running and not self.is_given("force"):
-            return ngettext(
-                "%(count)d consumer runs. Stop it first, or give the option force.",
-                "%(count)d consumers run. Stop them first, or give the option force.",
-                group.running,
-            ) % {"count": group.running}
+            return counted(_RUNNING, group.running)
         return ""
 
     def _move(self, stream: StreamState, group: GroupState) -> Move:
@@ -107,20 +125,12 @@ class Resetting(Performance):
     def _consequence(self, move: Move) -> str:
         if not move.between.number:
             return _("Nothing is handled again, and nothing is skipped.")
-        named = {"count": str(move.between)}
-        if move.is_back:
-            return _("%(count)s entries are handled again, those included that are dead letters.") % named
-        return _("%(count)s entries are skipped: this group will never handle them.") % named
+        return move.between.told(_AGAIN if move.is_back else _SKIPPED)
 
     def _warnings(self, group: GroupState, move: Move) -> list[str]:
         warnings = []
         if group.pending:
-            text = ngettext(
-                "%(count)d entry stays pending; behind the new place it is read again as well.",
-                "%(count)d entries stay pending; those behind the new place are read again as well.",
-                group.pending,
-            )
-            warnings.append(text % {"count": group.pending})
+            warnings.append(counted(_PENDING, group.pending))
         if group.running:
             warnings.append(_("Its consumers run: what they have in hand they finish at the old place."))
         if move.is_back and move.between.number:

@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
 
 from stream_events.connections import UNAVAILABLE
 from stream_events.exceptions import ConfigurationError, StreamEventsError
@@ -16,11 +17,17 @@ from stream_events.operations.acts.performance import Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.history import purge_history
 from stream_events.operations.names import raw
+from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Level
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.publishing.publisher import StreamPublisher
 
 REMEMBERED = 86_400  # seconds; for so long an order to publish is not performed a second time
+
+
+# Both are what “loses” is followed by.
+_PENDING = ngettext_lazy("%(count)s pending entry", "%(count)s pending entries", "number")
+_DEAD = ngettext_lazy("%(count)s dead letter", "%(count)s dead letters", "number")
 
 
 class DeletingStream(Performance):
@@ -40,9 +47,8 @@ class DeletingStream(Performance):
                     _("Consumers of %(group)s run: they make stream and group again.") % {"group": group.name}
                 )
             if group.pending or group.dead:
-                text = _("%(group)s loses %(pending)s pending entries and %(dead)s dead letters.")
-                numbers = {"pending": f"{group.pending:,}", "dead": f"{group.dead:,}"}
-                warnings.append(text % {"group": group.name, **numbers})
+                lost = {"pending": counted(_PENDING, group.pending), "dead": counted(_DEAD, group.dead)}
+                warnings.append(_("%(group)s loses %(pending)s and %(dead)s.") % {"group": group.name, **lost})
         return Look(
             order=self.order,
             summary=summary,

@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.acts.counting import Count, count_entries
@@ -15,6 +15,7 @@ from stream_events.operations.acts.moments import START, before, behind, place_f
 from stream_events.operations.acts.performance import CHEAP, Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.names import raw
+from stream_events.operations.numbers import counted, number
 from stream_events.operations.orders import with_option
 from stream_events.operations.pages import STEP, Place, entry_id_at, place
 from stream_events.operations.progress import Actor, Limit, Skipped
@@ -22,6 +23,22 @@ from stream_events.operations.states import GroupState, StreamState
 
 LARGEST_STEP = 5000  # entries in one command, which takes a few milliseconds
 MOST_PENDING = 10_000  # that are counted
+
+_UNREAD = ngettext_lazy(
+    "%(group)s has not read %(count)s of them, and never will.",
+    "%(group)s has not read %(count)s of them, and never will.",
+    "number",
+)
+_PENDING_AT_MOST = ngettext_lazy(
+    "Up to %(count)s of them is pending in %(group)s, whose consumers report it as trimmed.",
+    "Up to %(count)s of them are pending in %(group)s, whose consumers report them as trimmed.",
+    "number",
+)
+_PENDING = ngettext_lazy(
+    "%(count)s of them is pending in %(group)s, whose consumers report it as trimmed.",
+    "%(count)s of them are pending in %(group)s, whose consumers report them as trimmed.",
+    "number",
+)
 
 _EXACTLY = "exactly"  # the place at which nothing but a part of the first node is left to delete
 
@@ -57,7 +74,7 @@ class Trimming(Performance):
             consequence=_("They cannot be got back. Dead letters and requeued entries are kept."),
             count=removed.number if removed.is_exact else None,
             warnings=[text for group in groups for text in self._losses(group, boundary)],
-            changes=((_("Length"), f"{stream.length:,}", self._length_after(stream, removed)),),
+            changes=((_("Length"), number(stream.length), self._length_after(stream, removed)),),
         )
 
     def _summary(self, removed: Count) -> str:
@@ -107,7 +124,7 @@ class Trimming(Performance):
         return count_entries(self.stream_key, START, before(self.boundary or START), self.counts)
 
     def _length_after(self, stream: StreamState, removed: Count) -> str:
-        left = f"{stream.length - removed.number:,}"
+        left = number(stream.length - removed.number)
         return left if removed.is_exact else f"≤ {left}"
 
     def _boundary(self, stream: StreamState) -> Place | None:
@@ -132,14 +149,11 @@ class Trimming(Performance):
         if unread is None:
             texts.append(_("%(group)s may not have read all of them yet.") % {"group": group.name})
         elif unread.number:
-            text = _("%(group)s has not read %(count)s of them, and never will.")
-            texts.append(text % {"group": group.name, "count": str(unread)})
+            texts.append(unread.told(_UNREAD, group=group.name))
         if pending is None:
-            text = _("Up to %(count)s of them are pending in %(group)s, whose consumers report them as trimmed.")
-            texts.append(text % {"group": group.name, "count": f"{group.pending:,}"})
+            texts.append(counted(_PENDING_AT_MOST, group.pending, group=group.name))
         elif pending.number:
-            text = _("%(count)s of them are pending in %(group)s, whose consumers report them as trimmed.")
-            texts.append(text % {"group": group.name, "count": str(pending)})
+            texts.append(pending.told(_PENDING, group=group.name))
         return texts
 
     def _unread(self, group: GroupState, boundary: Place | None) -> Count | None:
