@@ -131,7 +131,9 @@ def requeue(stream: str, group: str, ids: Iterable[str], *, by: str = "") -> lis
 
 def _seen_through(where: LetterFilter) -> Callable[[tuple[str, Fields]], DeadLetter | None]:
     """Makes dead letters of rows, and None of those that ``where`` does not let through."""
-    reason, handler, words = where.reason.encode(), where.handler.encode(), set(where.event.split())
+    # A command line can have bytes that are no UTF-8.
+    reason, handler = (text.encode(errors="surrogatepass") for text in (where.reason, where.handler))
+    words = set(where.event.split())
 
     def make(row: tuple[str, Fields]) -> DeadLetter | None:
         stored = row[1]
