@@ -32,11 +32,13 @@ class Letter:
     def fields(self, entry: Entry, consumer: str) -> dict[str, str | int]:
         """What a dead letter has beside the fields of its entry."""
         original = entry.fields.get(REQUEUED_ENTRY_ID.encode(), entry.entry_id.encode())
+        # The others have handled what was requeued for one of them.
+        only = entry.fields.get(REQUEUED_HANDLER.encode(), b"")
         fields: dict[str, str | int] = {
             "dead_reason": self.reason,
             "dead_error": _described(self.error),
             "dead_traceback": _traceback(self.error),
-            "dead_handler": self.handler.name if self.handler else "",
+            "dead_handler": self.handler.name if self.handler else only.decode(errors="replace"),
             "dead_delivery_count": self.deliveries or entry.starts,
             "dead_entry_id": original.decode(errors="replace"),
             "dead_consumer": consumer,

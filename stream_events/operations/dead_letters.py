@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -20,7 +19,7 @@ from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, check_group, check_stream, group_keys
 from stream_events.operations.letters import DeadLetter, Requeue, entry_fields, error_class, letter_from
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill, span
+from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, checked_id, fill, span
 from stream_events.operations.walking import NEARBY, Fields, walk, written_for
 
 __all__ = [
@@ -38,8 +37,6 @@ __all__ = [
 ]
 
 CHUNK = 100  # dead letters in one command
-
-_ID = re.compile(r"\d+-\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +131,9 @@ def requeue(stream: str, group: str, ids: Iterable[str], *, by: str = "") -> lis
 
 def _seen_through(where: LetterFilter) -> Callable[[tuple[str, Fields]], DeadLetter | None]:
     """Makes dead letters of rows, and None of those that ``where`` does not let through."""
-    reason, handler, words = where.reason.encode(), where.handler.encode(), set(where.event.split())
+    # A command line can have bytes that are no UTF-8.
+    reason, handler = (text.encode(errors="surrogatepass") for text in (where.reason, where.handler))
+    words = set(where.event.split())
 
     def make(row: tuple[str, Fields]) -> DeadLetter | None:
         stored = row[1]
@@ -177,6 +176,9 @@ def _keys(stream: str, group: str) -> GroupKeys:
 
 
 def _checked_id(value: str) -> str:
-    if not _ID.fullmatch(value):
-        raise ConfigurationError(f"{value!r} is no id of a dead letter; ids look like 1767225600000-0.")
-    return value
+    try:
+        if "-" in value:
+            return checked_id(value)
+    except ConfigurationError:
+        pass
+    raise ConfigurationError(f"{value!r} is no id of a dead letter; ids look like 1767225600000-0.")

@@ -134,7 +134,7 @@ def _entry(row: tuple[str, Fields]) -> StreamEntry:
 
 def _with(text: str) -> Callable[[tuple[str, Fields]], StreamEntry | None]:
     """Makes entries of rows, and None of those in which ``text`` is not, plain or as JSON writes it."""
-    needles = {text.encode().lower(), json.dumps(text)[1:-1].encode().lower()}
+    needles = {text.encode(errors="surrogatepass").lower(), json.dumps(text)[1:-1].encode().lower()}
 
     def make(row: tuple[str, Fields]) -> StreamEntry | None:
         if text:

@@ -145,8 +145,8 @@ def test_tells_the_whole_story_of_one(server, admin):
 
 
 def test_one_that_is_gone_is_not_found(server, admin):
-    assert admin.get(detail("1-1")).status_code == 404
-    assert admin.get(detail("nonsense")).status_code == 404
+    for name in ("1-1", "nonsense", "१-१", "99999999999999999999-1"):
+        assert admin.get(detail(name)).status_code == 404
 
 
 def test_a_viewer_sees_errors_and_no_payloads(server):

@@ -223,3 +223,18 @@ def test_system_checks_come_before_any_change(server, pending, settings):
     settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "COUNT": 0}
     assert streams("ack", "orders", "billing", "--all", "--yes").code == 78
     assert held(server) == 3
+
+
+@pytest.mark.parametrize("place", ["x", "-1", "1.5"])
+def test_a_resume_that_begins_nowhere_is_refused(server, pending, place):
+    order = plans.plan(Order(verb=Verb.ACK, stream="orders", group="billing", targets=(plans.Target(pending[0]),))).order
+    ran = streams("ack", "orders", "billing", "--resume", token(Progress(order=order, place=place)), "--yes")
+    assert ran.code == 2
+    assert f"Nothing of this order begins at '{place}'" in ran.err
+    assert held(server) == 3
+
+
+@pytest.mark.parametrize("option", ["--handler", "--reason", "--event", "--error"])
+def test_a_filter_with_bytes_that_are_no_text_matches_nothing(server, letters, option):
+    assert streams("requeue", "orders", "billing", option, "\udcff", "--yes").out == "0 requeued.\n"
+    assert streams("letters", "orders", "billing", option, "\udcff").out == "0 of 30 dead letters\n"

@@ -79,6 +79,10 @@ class TestContains:
         (wanted,) = publish(1, note="größe 7, FINE")
         assert ids(stream_entries("orders", contains=text)) == [wanted]
 
+    def test_takes_what_is_no_text_for_what_nobody_has(self, server):
+        publish(1)
+        assert ids(stream_entries("orders", contains="\udcff")) == []
+
     def test_looks_at_names_of_fields(self, server):
         publish(1)
         entry_id = server.xadd(KEY, {"colour": "red"}).decode()

@@ -84,3 +84,22 @@ def test_on_every_kind_of_server(tmp_path, settings, registry, kind, protocol):
         walk_through(server.client)
     finally:
         server.close()
+
+
+@pytest.mark.parametrize("kind", ["redis-6.2", "redis-8"])
+def test_what_removes_is_done_at_maxmemory(tmp_path, settings, registry, kind):
+    server = Server(kind, tmp_path / "server")
+    try:
+        server.start()
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "PUBLISH_TIMEOUT": 5, "URL": server.url}
+        publish(3)
+        make_group(server.client)
+        read(server.client)
+        let_live(server.client, "web-1", -60)
+        server.client.config_set("maxmemory", 1)
+        assert do("delete-consumer", consumer="web-1", move="yes").report() == "1 consumer deleted"
+        assert [one["name"] for one in server.client.xinfo_consumers(KEY, "billing")] == [b"~retry"]
+        assert do("delete-group").report() == "1 group deleted"
+        assert server.client.xinfo_groups(KEY) == []
+    finally:
+        server.close()

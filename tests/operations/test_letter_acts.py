@@ -68,6 +68,31 @@ class TestRequeue:
         do("requeue", bury(server, 1, error="é" * 700))
         assert histories(server)[0][0]["error"] == "é" * 249
 
+    @pytest.mark.django_db
+    def test_stays_for_its_handler_though_that_was_gone_once(self, server, registry):
+        calls = Calls(registry)
+        calls.register("b")
+        do("requeue", bury(server, 1))
+        consume()
+        (letter,) = dead_letters("orders", "billing")
+        assert (letter.reason, letter.handler) == ("unhandled", "a")
+        calls.register("a")
+        do("requeue", [letter.id])
+        consume()
+        assert calls == [("a", 0, 1)]
+
+    @pytest.mark.django_db
+    def test_stays_for_its_handler_though_an_operator_buried_it_again(self, server, registry):
+        calls = Calls(registry)
+        calls.register("a")
+        calls.register("b")
+        do("requeue", bury(server, 1))
+        server.xreadgroup("billing", "web-1", {REQUEUED.stream: ">"})
+        do("dead", where={}, requeued=True)
+        do("requeue", [letter.id for letter in dead_letters("orders", "billing")])
+        consume()
+        assert calls == [("a", 0, 1)]
+
     def test_what_is_gone_is_skipped(self, server):
         ids = bury(server, 2)
         found = plan(order("requeue", ids))

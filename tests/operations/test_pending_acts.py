@@ -65,6 +65,17 @@ class TestAcknowledge:
         assert not server.exists(REQUEUED.stream)
         assert set(pending(server)) == set(group)
 
+    def test_says_what_it_did_before_the_stream_of_requeued_entries_was_gone(self, server, group):
+        do("requeue", bury(server, 2))
+        server.xreadgroup("billing", "web-1", {REQUEUED.stream: ">"})
+        first, second = pending(server, REQUEUED)
+        one = begin("ack", [first, second], requeued=True)
+        server.xack(REQUEUED.stream, "billing", second)
+        server.xdel(REQUEUED.stream, second)
+        progress = finish(one)
+        assert progress.report() == "1 acknowledged · 1 skipped"
+        assert reasons(progress) == {second: "acknowledged already"}
+
     def test_of_a_requeued_entry_that_was_the_last_is_done_already(self, server, group):
         assert reasons(act("ack", ["1-1"], requeued=True)) == {"1-1": "acknowledged already"}
 

@@ -15,6 +15,7 @@ KEYS = {
     "adopt": ("stream", "consumers"),
     "bury_group": ("cursor",),
     "create": ("stream", "retry", "lost", "errors"),
+    "destroy": ("stream", "retry"),
     "due": ("stream", "retry", "lost", "requeue", "progress", "errors"),
     "finish": ("stream", "retry", "progress", "errors"),
     "hand_back": ("stream", "retry"),

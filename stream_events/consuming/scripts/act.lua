@@ -81,8 +81,8 @@ local known = verb ~= 'claim' or is_known(ARGV[3])
 local outcomes = {}
 for at = 6, #ARGV, 3 do
     local row = pending(stream, group, ARGV[at], ARGV[at], 1)[1]
-    if failure then
-        return failure
+    if failure and #outcomes == 0 then
+        return failure  -- later, a stream of entries for one group has gone with the last of them
     end
     outcomes[#outcomes + 1] = known and (act[verb](ARGV[at], row, ARGV[at + 1], ARGV[at + 2], at) or '') or 'no consumer'
 end

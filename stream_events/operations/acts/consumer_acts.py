@@ -78,7 +78,7 @@ class DeletingConsumer(Performance):
             return self._stopped(found, refusal(error))
 
     def _delete(self, found: Slice) -> Slice:
-        if not self.scripts().run("leave", [self.group, raw(self.consumer), 0]):
+        if not self.scripts().run("leave", [self.group, raw(self.consumer), "operator"]):
             return self._stopped(found, _("It runs, or holds entries."))
         found.place, found.done = None, 1
         return found

@@ -102,7 +102,7 @@ class DeletingGroup(Performance):
 
     def _destroy(self) -> None:
         try:
-            self.client.xgroup_destroy(self.keys.stream, self.group)
+            self.scripts().run("destroy", [self.group])
         except redis.ResponseError as error:
             if "requires the key to exist" not in str(error) and not is_group_gone(error):
                 raise

@@ -108,6 +108,8 @@ class Picking(Performance):
     def _next(self, place: str, size: int) -> Batch:
         if self.order.where is not None:
             return self.matching(place, size, 0.5)
+        if place and not place.isdecimal():
+            raise ConfigurationError(f"Nothing of this order begins at {place!r}. Give what dump() wrote.")
         targets = self.ordered()
         start = int(place or 0)
         end = start + size
