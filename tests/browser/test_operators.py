@@ -33,14 +33,6 @@ ORDERS = """
 from demo_project.shop.models import Order
 for number in range({count}): Order.objects.create(number=f"A{{number}}", customer="Ada")
 """
-TOO_EXPENSIVE = """
-from django.db import transaction
-from demo_project.shop.models import Order
-for number in range(3):
-    with transaction.atomic():
-        order = Order.objects.create(number=f"B{number}", customer="Ada")
-        order.lines.create(product="Gold", quantity=10**9, unit_price=999999)
-"""
 LINES = """
 from demo_project.shop.models import Order
 for order in Order.objects.all(): order.lines.create(product="Tea", unit_price=4)
@@ -206,11 +198,12 @@ def test_dead_letters_of_one_error_are_requeued_together_and_to_their_own_group_
     consume("customer_care")
     consume("billing")
     site.project.shell(ORDERS.format(count=12))
-    site.project.shell(TOO_EXPENSIVE)
+    for _ in range(3):
+        redis.xadd("orders", {"of": "another program"})
     redis.xadd(
         "orders", {"payload": json.dumps({"obj_type": "shop.order", "action": "refund_requested", "obj_id": 1})}
     )
-    wait_for(lambda: redis.xlen(BILLING.dead) == 15 and redis.xlen(CARE.dead) == 1, "the dead letters")
+    wait_for(lambda: redis.xlen(BILLING.dead) == 15 and redis.xlen(CARE.dead) == 4, "the dead letters")
     before = redis.xlen("orders"), redis.xinfo_groups("orders")
     site.project.shell(LINES)
 
@@ -229,11 +222,11 @@ def test_dead_letters_of_one_error_are_requeued_together_and_to_their_own_group_
 
     wait_for(lambda: redis.xlen(BILLING.requeue) == 0, "the invoices")
     assert (redis.xlen("orders"), redis.xinfo_groups("orders")) == before
-    assert (redis.xlen(BILLING.dead), redis.xlen(CARE.dead)) == (3, 1)
+    assert (redis.xlen(BILLING.dead), redis.xlen(CARE.dead)) == (3, 4)
     page.goto("/admin/billing/invoice/")
     expect(page.locator("#result_list tbody tr")).to_have_count(12)
     page.goto(DEAD)
-    expect(page.locator("#result_list .field-error")).to_have_text([re.compile("InvalidOperation")] * 3)
+    expect(page.locator("#result_list .field-error")).to_have_text([re.compile("^EventDecodeError")] * 3)
 
 
 def dump(redis):
@@ -372,9 +365,10 @@ class TestEveryPage:
         scene = Scene(redis, time.time())
         scene.fill()
         page = open_as(site.cookie, STREAMS, color_scheme=color_scheme, reduced_motion="reduce")
-        problems = {}
+        problems, heard = {}, []
 
         def look(name):
+            heard.extend(open_as.problems)
             page.set_viewport_size({"width": 1280, "height": 800})
             if found := violations(page):
                 problems[name] = found
@@ -383,6 +377,7 @@ class TestEveryPage:
                 problems[f"{name}, narrow"] = found
             if is_wider_than_the_window(page):
                 problems[f"{name}, too wide"] = True
+            open_as.problems.clear()  # axe writes styles of its own
 
         for name, path in places(scene).items():
             page.goto(path)
@@ -393,5 +388,4 @@ class TestEveryPage:
             page.goto(STREAMS)
             look("unavailable")
         assert problems == {}
-        assert all("40" in text or "503" in text or "ERR_FAILED" in text for text in open_as.problems)
-        open_as.problems.clear()
+        assert [text for text in heard if not re.search("status of (400|404|503)|ERR_FAILED", text)] == []
