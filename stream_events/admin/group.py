@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from stream_events.admin import pending_filters
 from stream_events.admin.badges import badge
 from stream_events.admin.charts import chart
 from stream_events.admin.chips import dead_link, pending_link
@@ -22,6 +23,8 @@ from stream_events.operations.consumers import ConsumerInfo, group_consumers
 from stream_events.operations.inspection import GroupState, StreamState, stream_states
 from stream_events.operations.plans import Verb
 from stream_events.operations.spread import Spread, pending_spread
+
+IDLE_FOR = 600  # seconds after which an entry is offered to another consumer
 
 
 class GroupPage(RedisAdmin):
@@ -89,8 +92,9 @@ def _orders(group: GroupState, links: Links) -> list[tuple[str, str]]:
     if not group.exists:
         return []
     parts = group.stream, group.name
+    idle = {pending_filters.IDLE: str(IDLE_FOR)}
     found = [
-        (_("Claim idle…"), links.order(PendingEntry, Verb.CLAIM, *parts) if group.pending else ""),
+        (_("Claim idle…"), links.order(PendingEntry, Verb.CLAIM, *parts, **idle) if group.pending else ""),
         (_("Reset position…"), links.order(ConsumerGroup, Verb.RESET, *parts)),
         (_("Skip to end…"), links.order(ConsumerGroup, Verb.RESET, *parts, to="$")),
         (_("Delete group…"), links.order(ConsumerGroup, Verb.DELETE_GROUP, *parts)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.admin.utils import unquote
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from stream_events.admin.charts import chart
 from stream_events.admin.chips import dead_link, pending_link
 from stream_events.admin.display import duration, link, moment, number
 from stream_events.admin.links import Links
+from stream_events.admin.names import object_parts
 from stream_events.admin.pages import RedisAdmin
 from stream_events.admin.sentences import UNKNOWN, consumers, lag, note, start_command, time_lag, why_unknown
 from stream_events.events import entry_time
@@ -53,6 +55,12 @@ class StreamPages(RedisAdmin):
             "publish_url": links.order(Stream, Verb.PUBLISH, stream),
             "chart": chart(request, stream, [group.name for group in state.groups if group.exists]),
         }
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        (stream, *_rest) = object_parts(unquote(object_id))
+        return super().history_view(request, object_id, {"tabs": self.tabs(request, stream, "history")})
 
     def danger_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """What takes entries away for good, for those who may."""

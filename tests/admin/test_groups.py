@@ -167,7 +167,7 @@ class TestOne:
         hrefs = re.findall(r'href="([^"]*/order/[^"]*)"', admin.get(BILLING).content.decode())
         group = f"{URL}orders~billing/order"
         assert hrefs == [
-            "/admin/stream_events/pendingentry/orders~billing/order/claim/",
+            "/admin/stream_events/pendingentry/orders~billing/order/claim/?min_idle=600",
             f"{group}/reset/",
             f"{group}/reset/?to=%24",
             f"{group}/delete-group/",

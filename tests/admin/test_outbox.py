@@ -215,3 +215,12 @@ class TestUnavailable:
     def test_pages_that_make_no_sense_here_ask_no_table(self, admin, path):
         take_table_away("default")
         assert admin.get(f"{URL}{path}").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["", "{}/change/"])
+def test_the_environment_has_a_badge(admin, settings, path):
+    let_wait()
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ADMIN": {"ENVIRONMENT": ("production", "danger")}}
+    response = admin.get(URL)
+    position = shown(response)[0]
+    assert "se-environment se-danger" in page(admin.get(URL + path.format(position)))

@@ -131,7 +131,15 @@ def test_what_was_done_with_it_is_a_page(admin, django_user_model):
     LogEntry.objects.log_actions(
         django_user_model.objects.get().pk, [_stream()], 2, change_message="Trimmed 3 entries.", single_object=True
     )
-    assert "Trimmed 3 entries." in text(admin.get("/admin/stream_events/stream/orders/history/"))
+    page = admin.get("/admin/stream_events/stream/orders/history/").content.decode()
+    assert "Trimmed 3 entries." in page
+    assert 'aria-current="page">Log<' in page
+
+
+def test_says_where_else_to_look_for_what_was_done_with_it(admin):
+    page = text(admin.get("/admin/stream_events/stream/orders/history/"))
+    assert "Nobody has changed it from these pages." in page
+    assert "python manage.py streams audit" in page
 
 
 def _stream():

@@ -193,7 +193,7 @@ def test_finds_streams_that_nobody_declared(admin, server, after):
     response = admin.get(URL, {"discover": "1", "after": after})
     assert names(response) == ["foreign"]
     assert "Not declared by this project." in cells(response, "foreign")["name"]
-    assert "1 stream found that this project does not declare" in text(response)
+    assert "1 stream found that this project does not declare. Those are all." in text(response)
 
 
 def test_asks_redis_a_fixed_number_of_times(admin, round_trips, registry):

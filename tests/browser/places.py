@@ -80,7 +80,9 @@ def orders(page, scene):
 def _batch(page, scene):
     pipeline = scene.client.pipeline(transaction=False)
     for number in range(BATCH):
-        pipeline.xadd("{payments}:ledger:dead", {"payload": "{}", "dead_error": "ValueError: no", "dead_entry_id": f"{number}-0"})
+        pipeline.xadd(
+            "{payments}:ledger:dead", {"payload": "{}", "dead_error": "ValueError: no", "dead_entry_id": f"{number}-0"}
+        )
     pipeline.execute()
     page.goto(f"{SECTION}/deadletter/?group=payments~ledger")
     page.get_by_label("Action:").select_option("requeue")

@@ -17,8 +17,9 @@ OUTBOX = """
 from stream_events.models import OutboxEvent
 for number in range(3):
     OutboxEvent.objects.create(
-        event_id=f"0000000{number}-5f3a-4c1e-a000-6f7264657273", aggregatetype="orders", aggregateid=f"shop.order:{number}",
-        type="create", payload='{"obj_type":"shop.order","action":"create","obj_id":%d}' % number,
+        event_id=f"0000000{number}-5f3a-4c1e-a000-6f7264657273",
+        aggregatetype="orders", aggregateid=f"shop.order:{number}", type="create",
+        payload='{"obj_type":"shop.order","action":"create","obj_id":%d}' % number,
     )
 """
 LOOKS = {

@@ -94,7 +94,9 @@ def waiting(redis):
     def wait(count):
         redis.xgroup_create("orders", "billing", id="0", mkstream=True)
         for number in range(count):
-            redis.xadd("orders", {"payload": json.dumps({"obj_type": "shop.order", "action": "create", "obj_id": number})})
+            redis.xadd(
+                "orders", {"payload": json.dumps({"obj_type": "shop.order", "action": "create", "obj_id": number})}
+            )
         redis.xreadgroup("billing", "~retry", {"orders": ">"})
         names = [row["message_id"].decode() for row in redis.xpending_range("orders", "billing", "-", "+", count)]
         redis.zadd(BILLING.retry, {name: (time.time() + 3600) * 1000 for name in names})
@@ -196,11 +198,12 @@ def test_dead_letters_of_one_error_are_requeued_together_and_to_their_own_group_
     consume("customer_care")
     consume("billing")
     site.project.shell(ORDERS.format(count=12))
-    for number in range(3):
-        payload = {"obj_type": "shop.order", "action": "create", "obj_id": f"no number {number}"}
-        redis.xadd("orders", {"payload": json.dumps(payload)})
-    redis.xadd("orders", {"payload": json.dumps({"obj_type": "shop.order", "action": "refund_requested", "obj_id": 1})})
-    wait_for(lambda: redis.xlen(BILLING.dead) == 15 and redis.xlen(CARE.dead) == 1, "the dead letters")
+    for _ in range(3):
+        redis.xadd("orders", {"of": "another program"})
+    redis.xadd(
+        "orders", {"payload": json.dumps({"obj_type": "shop.order", "action": "refund_requested", "obj_id": 1})}
+    )
+    wait_for(lambda: redis.xlen(BILLING.dead) == 15 and redis.xlen(CARE.dead) == 4, "the dead letters")
     before = redis.xlen("orders"), redis.xinfo_groups("orders")
     site.project.shell(LINES)
 
@@ -219,11 +222,11 @@ def test_dead_letters_of_one_error_are_requeued_together_and_to_their_own_group_
 
     wait_for(lambda: redis.xlen(BILLING.requeue) == 0, "the invoices")
     assert (redis.xlen("orders"), redis.xinfo_groups("orders")) == before
-    assert (redis.xlen(BILLING.dead), redis.xlen(CARE.dead)) == (3, 1)
+    assert (redis.xlen(BILLING.dead), redis.xlen(CARE.dead)) == (3, 4)
     page.goto("/admin/billing/invoice/")
     expect(page.locator("#result_list tbody tr")).to_have_count(12)
     page.goto(DEAD)
-    expect(page.locator("#result_list .field-error")).to_have_text([re.compile("^ValueError")] * 3)
+    expect(page.locator("#result_list .field-error")).to_have_text([re.compile("has no field “payload”")] * 3)
 
 
 def dump(redis):
@@ -241,7 +244,9 @@ def post(page, path, **fields):
 @pytest.mark.slow
 def test_a_viewer_sees_everything_and_changes_nothing(open_as, sign_in, site, redis, waiting):
     entry, *_ = waiting(2)
-    letter = redis.xadd(BILLING.dead, {"payload": "{}", "dead_error": "ValueError: no", "dead_entry_id": "1-0"}).decode()
+    letter = redis.xadd(
+        BILLING.dead, {"payload": "{}", "dead_error": "ValueError: no", "dead_entry_id": "1-0"}
+    ).decode()
     operator = open_as(site.cookie, f"{SECTION}/pendingentry/orders~billing~{entry}/order/ack/")
     plan = operator.locator("[name=plan]").input_value()
     operator.goto(PENDING)
@@ -263,7 +268,7 @@ def test_a_viewer_sees_everything_and_changes_nothing(open_as, sign_in, site, re
         page.goto(path)
         expect(page.locator("#content")).to_be_visible()
         expect(page.locator("#content a[href*='/order/'], #content select[name=action], .se-buttons")).to_have_count(0)
-        expect(page.locator("#content")).not_to_contain_text("obj_id\":")
+        expect(page.locator("#content")).not_to_contain_text('obj_id":')
     for path, verbs in (
         (f"pendingentry/orders~billing~{entry}", ("ack", "claim", "retry", "dead")),
         ("pendingentry/orders~billing", ("ack", "claim", "retry", "dead")),
@@ -295,10 +300,9 @@ def test_two_operators_who_confirm_the_same_both_get_a_true_report(open_as, sign
     for page in (first, second):
         page.get_by_role("button", name="Yes, do it").click()
     expect(first.get_by_role("status")).to_contain_text("Done: 2 made dead letters")
-    expect(second.get_by_role("status")).to_contain_text(re.compile("Done: 1 made dead letter.* · 2 skipped"))
+    expect(second.get_by_role("status")).to_contain_text("Done: 1 made a dead letter · 2 skipped")
     reasons = second.get_by_role("region", name="Skipped").locator("td")
-    expect(reasons).to_have_count(2)
-    expect(reasons.first).to_contain_text("not pending")
+    expect(reasons).to_have_text(["acknowledged already"] * 2)
     assert redis.xlen(BILLING.dead) == 3
     acts = [fields for _id, fields in redis.xrange(audit_key())]
     assert [(act[b"actor"], act[b"done"], act[b"skipped"]) for act in acts] == [
@@ -361,9 +365,10 @@ class TestEveryPage:
         scene = Scene(redis, time.time())
         scene.fill()
         page = open_as(site.cookie, STREAMS, color_scheme=color_scheme, reduced_motion="reduce")
-        problems = {}
+        problems, heard = {}, []
 
         def look(name):
+            heard.extend(open_as.problems)
             page.set_viewport_size({"width": 1280, "height": 800})
             if found := violations(page):
                 problems[name] = found
@@ -372,6 +377,7 @@ class TestEveryPage:
                 problems[f"{name}, narrow"] = found
             if is_wider_than_the_window(page):
                 problems[f"{name}, too wide"] = True
+            open_as.problems.clear()  # axe writes styles of its own
 
         for name, path in places(scene).items():
             page.goto(path)
@@ -382,5 +388,4 @@ class TestEveryPage:
             page.goto(STREAMS)
             look("unavailable")
         assert problems == {}
-        assert all("40" in text or "503" in text or "ERR_FAILED" in text for text in open_as.problems)
-        open_as.problems.clear()
+        assert [text for text in heard if not re.search("status of (400|404|503)|ERR_FAILED", text)] == []

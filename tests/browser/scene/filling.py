@@ -22,7 +22,10 @@ TRACEBACK = """Traceback (most recent call last):
 """
 FAILURES = {
     "OrderHasNoLinesError: A{number}": (16, "raise OrderHasNoLinesError(order.number)"),
-    "OperationalError: connection to server at “tax.internal” failed: Connection refused": (21, "rate = tax_rate(order)"),
+    "OperationalError: connection to server at “tax.internal” failed: Connection refused": (
+        21,
+        "rate = tax_rate(order)",
+    ),
     "KeyError: 'vat_rate'": (23, 'rate = prices["vat_rate"]'),
 }
 FIRST, SECOND, THIRD = FAILURES
@@ -79,7 +82,7 @@ class Scene:
 
     def _leave(self, stream, group, consumer, held):
         """Let ``consumer`` die when it had read ``held`` entries that it never acknowledged."""
-        keys, ids = group_keys(stream, group), self.ids[stream]
+        keys = group_keys(stream, group)
         self._work(stream, group, until=self.now - AWAY - held * MINUTE / RATES[stream])
         entries = self.client.xreadgroup(group, consumer, {stream: ">"}, count=held)[0][1]
         names = [entry_id for entry_id, _fields in entries]
