@@ -20,7 +20,7 @@ from stream_events.registry import handlers
 
 ERROR, REASON, HANDLER, EVENT, SINCE, UNTIL = "error", "reason", "handler", "event", "since", "until"
 
-COUNTED = Budget(rows=2000, seconds=0.05)  # dead letters of which the errors are counted
+COUNTED = Budget(rows=1000, seconds=0.05)  # dead letters of which the errors are counted
 MOST_CLASSES = 20
 LONGEST = 200  # characters
 

@@ -69,7 +69,7 @@ def test_fifty_thousand_are_requeued_once_although_they_were_left_in_the_middle(
     later = Client()  # another browser, in which the same user has the page
     later.force_login(page.wsgi_request.user)
     report = finish(later, go_on(later, page))
-    assert "Done: 48000 requeued" in text(report)
+    assert "Done: 48,000 requeued" in text(report)
     assert sorted(requeued(server)) == sorted(f"1700000000000-{number}" for number in range(50_000))
     assert server.xlen(KEYS.dead) == 0
     assert sum(act.done for act in acts(size=100).rows) == 50_000

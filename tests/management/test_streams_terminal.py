@@ -126,7 +126,7 @@ def test_ctrl_c_stops_after_the_slice_and_resume_does_the_rest_once(project, mak
     assert process.returncode == 130, output
     done = redis.xlen(KEYS.requeue)
     assert 200 <= done < 5000
-    assert f"{done} requeued." in output
+    assert f"{done:,} requeued." in output
     words = shlex.split(output.partition("Stopped as asked. Continue with:\n")[2])
     code, output = project.run("streams", *words[2:], "--yes")
     assert code == 0, output
@@ -145,7 +145,7 @@ def test_fifty_thousand_are_requeued_once_although_two_commands_ended_in_the_mid
     output, _ = stopped.communicate(timeout=60)
     assert stopped.returncode == 130, output
     done = redis.xlen(KEYS.requeue)
-    assert f"{done} requeued." in output
+    assert f"{done:,} requeued." in output
     words = shlex.split(output.partition("Stopped as asked. Continue with:\n")[2])
     killed = project.start("streams", *words[2:], "--yes", "--rate", "10000/s")
     wait_for(lambda: redis.xlen(KEYS.requeue) >= done + 5000, "more slices")
@@ -155,7 +155,7 @@ def test_fifty_thousand_are_requeued_once_although_two_commands_ended_in_the_mid
     assert done < 50_000
     code, output = project.run(*everything)
     assert code == 0, output
-    assert f"{50_000 - done} requeued." in output
+    assert f"{50_000 - done:,} requeued." in output
     assert requeued(redis) == list(range(50_000))
     assert redis.xlen(KEYS.dead) == 0
     audited = sum(int(fields[b"done"]) for _, fields in redis.xrange("~audit"))
