@@ -106,7 +106,8 @@ def german(settings):
     middleware = [*settings.MIDDLEWARE]
     middleware.insert(at, "django.middleware.locale.LocaleMiddleware")
     settings.MIDDLEWARE = middleware
-    settings.USE_I18N = True
+    yield
+    translation.deactivate()  # the middleware has chosen a language for this thread
 
 
 @pytest.fixture
