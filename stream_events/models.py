@@ -135,4 +135,4 @@ class OutboxEvent(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return f"{self.aggregatetype} · {self.aggregateid} · {self.type}"
+        return f"{self.aggregatetype} · {self.event_id}"  # no more: not everybody may see what it carries

@@ -21,6 +21,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from stream_events.admin.access import may_see_payload
 from stream_events.admin.display import duration, exact_moment, moment, number, readable_json
 from stream_events.admin.pages import ReadOnlyAdmin
 from stream_events.admin.payloads import shown_payload
@@ -32,6 +33,7 @@ from stream_events.operations.inspection import server_version
 from stream_events.publishing.outbox_databases import outbox_aliases
 
 DATABASE = "database"
+CARRIED = ("object_key", "action")  # which the payload says as well
 LATE = 60.0  # seconds after which an operator is told why events may wait
 
 
@@ -76,6 +78,12 @@ class OutboxEventAdmin(ReadOnlyAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return OutboxChangeList
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return _seen_by(request, self.list_display)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return _seen_by(request, self.fields)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         extra = {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
@@ -148,6 +156,10 @@ class OutboxEventAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("headers"))
     def event_headers(self, row: Any) -> SafeString | str:
         return readable_json(row.headers) if row.headers else "–"
+
+
+def _seen_by(request: HttpRequest, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in CARRIED or may_see_payload(request))
 
 
 def chosen_alias(request: HttpRequest) -> str | None:

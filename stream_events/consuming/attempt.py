@@ -15,7 +15,8 @@ from stream_events.consuming.policy import Dead, Policy, Progress, Wait
 from stream_events.events import REQUEUED_ENTRY_ID, REQUEUED_HANDLER, Entry, Event
 from stream_events.registration import Handler
 
-TRACEBACK_LIMIT = 8192  # characters of a traceback that a dead letter keeps: its end, where the cause is
+ERROR_LIMIT = 8192  # characters of an error that a dead letter keeps
+TRACEBACK_LIMIT = 8192  # and of its traceback: the end, where the cause is
 WAITING_ERROR = 500  # and what is kept of an error while its entry waits
 WAITING_TRACEBACK = 2000
 
@@ -36,7 +37,7 @@ class Letter:
         only = entry.fields.get(REQUEUED_HANDLER.encode(), b"")
         fields: dict[str, str | int] = {
             "dead_reason": self.reason,
-            "dead_error": _described(self.error),
+            "dead_error": _described(self.error)[:ERROR_LIMIT],
             "dead_traceback": _traceback(self.error),
             "dead_handler": self.handler.name if self.handler else only.decode(errors="replace"),
             "dead_delivery_count": self.deliveries or entry.starts,

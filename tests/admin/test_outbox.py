@@ -5,6 +5,7 @@ import re
 import pytest
 
 from stream_events.admin import outbox
+from stream_events.models import OutboxEvent
 from stream_events.operations import backlog
 from tests.management.test_runconsumer import change_settings
 from tests.outboxes import AWAY, let_wait, take_table_away
@@ -148,6 +149,15 @@ class TestDetail:
         text = page(client.get(self.link(client.get(URL))))
         assert "Ana" not in text
         assert "18 bytes · keys: customer" in text
+
+    def test_without_the_permission_for_payloads_nobody_learns_what_happened_to_which_object(self, staff):
+        let_wait(1)
+        OutboxEvent.objects.update(aggregateid="ana@example.org", type="vip")
+        client = staff("view_outboxevent")
+        response = client.get(URL)
+        for text in (page(response), page(client.get(self.link(response)))):
+            assert "ana@example.org" not in text
+            assert "vip" not in text
 
     def test_a_payload_is_shown_as_the_formatter_wants_it(self, admin, settings):
         settings.STREAM_EVENTS = {

@@ -95,6 +95,16 @@ def test_retry_refuses_what_is_no_time(after):
         Retry(after=after)
 
 
+def test_a_dead_letter_keeps_the_beginning_of_a_long_error(calls, server):
+    calls.register("a")
+    calls.plan = {("a", 1): [Reject("x" * 1_000_000)]}
+    publish(1)
+    consume()
+    ((_, fields),) = server.xrange(KEYS.dead)
+    assert fields[b"dead_error"] == b"Reject: " + b"x" * 8184
+    assert len(fields[b"dead_traceback"]) == 8192
+
+
 def test_a_reject_is_a_dead_letter_at_once(calls, server):
     calls.register("a")
     calls.plan = {("a", 1): [Reject("no such customer")]}
