@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -18,8 +18,9 @@ from stream_events.events import REQUEUED_ENTRY_ID, entry_time
 from stream_events.keys import group_keys, stream_key
 from stream_events.operations.dead_letters import dead_letter_ids
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill, place, span
+from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill
 from stream_events.operations.pending import PendingEntry, pending_entry
+from stream_events.operations.places import place, span
 from stream_events.operations.walking import Fields, walk, written_for
 from stream_events.registry import handlers
 
@@ -72,7 +73,7 @@ def stream_entries(
     page.
     """
     key = _key(stream)
-    first, last = span(after=after, before=before)
+    first, last = span(after=after, ahead_of=before)
     try:
         total = inspecting_client().xlen(key)
     except redis.ResponseError as error:
@@ -115,12 +116,6 @@ def entry_statuses(stream: str, entry_id: str) -> list[GroupStatus]:
             status = _with_letter(status, stream, entry_id)
         found.append(_with_requeued(status, stream, entry_id) if requeued == 1 else status)
     return found
-
-
-def place_at(moment: datetime) -> str:
-    """The id that an entry added at ``moment`` could have first: where “go to time” goes. Without a zone it is UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"{max(0, round(aware.timestamp() * 1000))}-0"
 
 
 def _key(stream: str) -> bytes:

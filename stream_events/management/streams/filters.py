@@ -10,10 +10,8 @@ from django.core.management.base import CommandParser
 
 from stream_events.arguments import moment, positive_int, span
 from stream_events.operations.dead_letters import LetterFilter
-from stream_events.operations.entries import place_at
 from stream_events.operations.pending import EntryState, PendingFilter
-
-LAST = 2**64 - 1  # the greatest second part that an id can have
+from stream_events.operations.places import before, entry_id_at, last_place, place, place_at
 
 _ID = re.compile(r"\d+-\d+")
 _LONG = re.compile(r"\d{10,}")  # an id without its second part; no date is as long
@@ -41,15 +39,12 @@ def last_id(text: str) -> str:
     """An entry id, or the last that a time has."""
     if _ID.fullmatch(text):
         return text
-    return f"{first_id(text).partition('-')[0]}-{LAST}"
+    return entry_id_at(last_place(first_id(text).partition("-")[0]))
 
 
 def id_before(text: str) -> str:
     """The greatest id below ``first_id``: what follows it begins there."""
-    milliseconds, _, count = first_id(text).partition("-")
-    if int(count):
-        return f"{milliseconds}-{int(count) - 1}"
-    return f"{int(milliseconds) - 1}-{LAST}" if int(milliseconds) else "0-0"
+    return entry_id_at(before(place(first_id(text))))
 
 
 def add_requeued(parser: CommandParser) -> None:

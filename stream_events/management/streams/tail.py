@@ -17,6 +17,7 @@ from stream_events.management.streams.output import Output, Section, add_format
 from stream_events.management.streams.reading import add_names, interval
 from stream_events.management.streams.tables import one_line
 from stream_events.operations.entries import StreamEntry, stream_entries
+from stream_events.operations.places import NOTHING, place
 
 HELP = "Shows the last entries of a stream and then new ones as they come, until CONTROL-C."
 
@@ -75,23 +76,18 @@ def _newest(stream: str, contains: str, count: int) -> tuple[str, list[StreamEnt
     """The id after which new entries come, and the last ``count`` entries, oldest first."""
     newest = stream_entries(stream, size=1).rows
     if not newest:
-        return "0-0", []
+        return NOTHING, []
     last = newest[0].entry_id
     if not count:
         return last, []
     found = stream_entries(stream, size=count, contains=contains).rows
     # What came between the two looks is not shown twice.
-    return max([last, *(one.entry_id for one in found)], key=_place), list(reversed(found))
+    return max([last, *(one.entry_id for one in found)], key=place), list(reversed(found))
 
 
 def _has(one: StreamEntry, text: str) -> bool:
     wanted = text.encode()
     return any(wanted in name or wanted in value for name, value in one.fields.items())
-
-
-def _place(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, count = entry_id.partition("-")
-    return int(milliseconds), int(count)
 
 
 def _write(output: Output, one: StreamEntry) -> bool:

@@ -23,6 +23,7 @@ from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
 from stream_events.operations.pending import holdings
+from stream_events.operations.places import NOTHING
 from stream_events.operations.progress import Actor
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 _GONE = ngettext_lazy(
     "%(count)s of them is acknowledged already.", "%(count)s of them are acknowledged already.", "number"
 )
-
-NOTHING = "0-0"  # comes before every entry
 
 
 class Seen(NamedTuple):
