@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from stream_events.consuming.replies import follows
-from stream_events.operations.acts.filters import letter_filter
 from stream_events.operations.acts.pending_acts import nobody_runs
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.dead_letters import letters_after, requeue
+from stream_events.operations.filters import LETTERS, letter_filter
 from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
@@ -35,7 +35,7 @@ class LetterAct(Picking):
     """A verb of dead letters; they are taken in the order in which they died."""
 
     gone: ClassVar[StrPromise] = gettext_lazy("requeued or discarded already")
-    fields: tuple[str, ...] = ("error", "reason", "handler", "event", "since", "until")
+    fields: tuple[str, ...] = LETTERS
 
     def look(self) -> Look:
         try:
