@@ -118,6 +118,19 @@ def entry_statuses(stream: str, entry_id: str) -> list[GroupStatus]:
     return found
 
 
+def containing(text: str) -> Callable[[Fields], bool]:
+    """Whether ``text`` is in the fields of an entry, plain or as JSON writes it, upper and lower case alike."""
+    needles = {text.encode(errors="surrogatepass").lower(), json.dumps(text)[1:-1].encode().lower()}
+
+    def has(fields: Fields) -> bool:
+        if not text:
+            return True
+        whole = b"\n".join(part for pair in fields.items() for part in pair).lower()
+        return any(needle in whole for needle in needles)
+
+    return has
+
+
 def _key(stream: str) -> bytes:
     return raw(stream_key(stream, readable(get_settings().key_prefix.encode())))
 
@@ -128,17 +141,9 @@ def _entry(row: tuple[str, Fields]) -> StreamEntry:
 
 
 def _with(text: str) -> Callable[[tuple[str, Fields]], StreamEntry | None]:
-    """Makes entries of rows, and None of those in which ``text`` is not, plain or as JSON writes it."""
-    needles = {text.encode(errors="surrogatepass").lower(), json.dumps(text)[1:-1].encode().lower()}
-
-    def make(row: tuple[str, Fields]) -> StreamEntry | None:
-        if text:
-            whole = b"\n".join(part for pair in row[1].items() for part in pair).lower()
-            if not any(needle in whole for needle in needles):
-                return None
-        return _entry(row)
-
-    return make
+    """Makes entries of rows, and None of those in which ``text`` is not."""
+    has = containing(text)
+    return lambda row: _entry(row) if has(row[1]) else None
 
 
 def _groups(stream: str) -> dict[str, str]:
