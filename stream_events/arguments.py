@@ -29,6 +29,11 @@ def positive_int(text: str) -> int:
     return value
 
 
+def whole(text: str) -> int:
+    """A whole number of 0 or more."""
+    return 0 if text == "0" else positive_int(text)
+
+
 def seconds(text: str) -> float:
     """A number of seconds above 0."""
     return _above_zero(text, "a number of seconds")

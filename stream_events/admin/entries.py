@@ -22,9 +22,10 @@ from stream_events.admin.payloads import event_name, payload
 from stream_events.admin.place import SIZE, SIZES, checked, page_size
 from stream_events.conf import get_settings
 from stream_events.models import Stream
-from stream_events.operations.entries import StreamEntry, place_at, stream_entries
+from stream_events.operations.entries import StreamEntry, stream_entries
 from stream_events.operations.inspection import StreamState, stream_states
 from stream_events.operations.pages import Budget, Page
+from stream_events.operations.places import behind, entry_id_at, last_place, place_at
 
 BEFORE, AFTER, TIME, ID, GROUP, CONTAINS = "before", "after", "time", "id", "group", "contains"
 
@@ -53,8 +54,7 @@ class Window:
     def _from_id(cls, wanted: str) -> Window:
         if not checked(wanted):
             return cls(problem=_("“%(id)s” is no entry id; ids look like 1767225600000-0.") % {"id": wanted})
-        milliseconds, _dash, number = wanted.partition("-")
-        return cls(before=f"{milliseconds}-{int(number) + 1}" if number else f"{int(milliseconds) + 1}-0")
+        return cls(before=entry_id_at(behind(last_place(wanted))))
 
     @classmethod
     def _from_time(cls, wanted: str) -> Window:

@@ -14,6 +14,7 @@ from stream_events.admin.display import number
 from stream_events.admin.filters import ChoiceFilter, wanted
 from stream_events.admin.letter_words import REASONS
 from stream_events.admin.moments import entry_id_of
+from stream_events.operations import filters
 from stream_events.operations.dead_letters import LetterFilter, error_classes
 from stream_events.operations.pages import Budget
 from stream_events.registry import handlers
@@ -76,7 +77,7 @@ def where(request: HttpRequest) -> dict[str, str]:
 
 def letter_filter(request: HttpRequest) -> LetterFilter:
     """The same for the list."""
-    return LetterFilter(**where(request))
+    return filters.letter_filter(where(request))
 
 
 def _classes(request: HttpRequest) -> tuple[dict[str, int], bool]:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from stream_events.events import entry_time
-from stream_events.operations.entries import place_at
+from stream_events.operations.places import place_at
 
 _ENTRY_ID = re.compile(r"[0-9]{1,15}(-[0-9]{1,19})?")
 

@@ -12,10 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from stream_events.exceptions import StreamEventsError
 from stream_events.operations.consumers import ConsumerState, group_consumers
-from stream_events.operations.pages import checked_id
-from stream_events.operations.plans import Order, Verb
-
-GIVEN = "yes"  # the value of an option that is a switch
+from stream_events.operations.places import checked_id
+from stream_events.operations.plans import GIVEN, Order, Verb
 
 BEGINNING, END, ENTRY, TIME, LENGTH = "beginning", "end", "entry", "time", "length"
 

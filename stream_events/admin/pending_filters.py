@@ -16,6 +16,7 @@ from stream_events.admin.display import duration
 from stream_events.admin.filters import ChoiceFilter, wanted
 from stream_events.admin.moments import entry_id_of
 from stream_events.conf import get_settings
+from stream_events.operations import filters
 from stream_events.operations.consumers import ConsumerState, group_consumers
 from stream_events.operations.pending import EntryState, PendingFilter
 
@@ -105,15 +106,7 @@ def where(request: HttpRequest) -> dict[str, str]:
 
 def pending_filter(request: HttpRequest) -> PendingFilter:
     """The same for the list."""
-    found = where(request)
-    return PendingFilter(
-        consumer=found.get(CONSUMER, ""),
-        state=EntryState(found[STATE]) if STATE in found else None,
-        min_idle=timedelta(seconds=int(found[IDLE])) if IDLE in found else None,
-        min_deliveries=int(found[DELIVERIES]) if DELIVERIES in found else None,
-        error=found.get(ERROR, ""),
-        since=found.get(SINCE, ""),
-    )
+    return filters.pending_filter(where(request))
 
 
 def _number(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from stream_events.admin.orders import OrdersAdmin
-from stream_events.operations.pages import checked_id
+from stream_events.operations.places import checked_id
 from stream_events.operations.plans import Order, Target, Verb
 
 IDS = "ids"  # in the URL: of the entries that are appended again

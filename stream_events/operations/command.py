@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from stream_events.operations.orders import Order, Verb
+from stream_events.operations.orders import GIVEN, Order, Verb
 
 _SWITCHES = ("force", "move", "dead_letters")  # options without a value
 
@@ -22,7 +22,7 @@ def command_for(order: Order) -> str:
         words += _given(_flag(name), value)
     for name, value in order.options.items():
         if name in _SWITCHES:
-            words += [_flag(name)] if value == "yes" else []
+            words += [_flag(name)] if value == GIVEN else []
         elif value:
             # Of which consumer entries are is one thing, and to whom they go another.
             words += _given("--to-consumer" if order.verb is Verb.CLAIM else _flag(name), value)

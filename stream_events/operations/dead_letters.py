@@ -19,7 +19,8 @@ from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, check_group, check_stream, group_keys
 from stream_events.operations.letters import DeadLetter, Requeue, entry_fields, error_class, letter_from
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, checked_id, fill, span
+from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill
+from stream_events.operations.places import checked_id, span
 from stream_events.operations.walking import NEARBY, Fields, walk, written_for
 
 __all__ = [
@@ -65,7 +66,7 @@ def letters_page(
 ) -> Page[DeadLetter]:
     """Up to ``size`` dead letters, newest first, that are older than the dead letter ``before``."""
     key = _key(stream, group)
-    first, last = span(where.since, where.until, before=before)
+    first, last = span(where.since, where.until, ahead_of=before)
     found = walk(key, first, last, size + 1)
     return fill(found, _seen_through(where), size, budget, _count(key))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -18,8 +18,9 @@ from stream_events.events import REQUEUED_ENTRY_ID, entry_time
 from stream_events.keys import group_keys, stream_key
 from stream_events.operations.dead_letters import dead_letter_ids
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill, place, span
+from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill
 from stream_events.operations.pending import PendingEntry, pending_entry
+from stream_events.operations.places import place, span
 from stream_events.operations.walking import Fields, walk, written_for
 from stream_events.registry import handlers
 
@@ -72,7 +73,7 @@ def stream_entries(
     page.
     """
     key = _key(stream)
-    first, last = span(after=after, before=before)
+    first, last = span(after=after, ahead_of=before)
     try:
         total = inspecting_client().xlen(key)
     except redis.ResponseError as error:
@@ -117,10 +118,17 @@ def entry_statuses(stream: str, entry_id: str) -> list[GroupStatus]:
     return found
 
 
-def place_at(moment: datetime) -> str:
-    """The id that an entry added at ``moment`` could have first: where “go to time” goes. Without a zone it is UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"{max(0, round(aware.timestamp() * 1000))}-0"
+def containing(text: str) -> Callable[[Fields], bool]:
+    """Whether ``text`` is in the fields of an entry, plain or as JSON writes it, upper and lower case alike."""
+    needles = {text.encode(errors="surrogatepass").lower(), json.dumps(text)[1:-1].encode().lower()}
+
+    def has(fields: Fields) -> bool:
+        if not text:
+            return True
+        whole = b"\n".join(part for pair in fields.items() for part in pair).lower()
+        return any(needle in whole for needle in needles)
+
+    return has
 
 
 def _key(stream: str) -> bytes:
@@ -133,17 +141,9 @@ def _entry(row: tuple[str, Fields]) -> StreamEntry:
 
 
 def _with(text: str) -> Callable[[tuple[str, Fields]], StreamEntry | None]:
-    """Makes entries of rows, and None of those in which ``text`` is not, plain or as JSON writes it."""
-    needles = {text.encode(errors="surrogatepass").lower(), json.dumps(text)[1:-1].encode().lower()}
-
-    def make(row: tuple[str, Fields]) -> StreamEntry | None:
-        if text:
-            whole = b"\n".join(part for pair in row[1].items() for part in pair).lower()
-            if not any(needle in whole for needle in needles):
-                return None
-        return _entry(row)
-
-    return make
+    """Makes entries of rows, and None of those in which ``text`` is not."""
+    has = containing(text)
+    return lambda row: _entry(row) if has(row[1]) else None
 
 
 def _groups(stream: str) -> dict[str, str]:

@@ -16,10 +16,8 @@ from stream_events.events import entry_time
 from stream_events.keys import TOMBSTONE, group_keys
 from stream_events.operations.members import WAITING, Member, ask_leases, leases, members, milliseconds
 from stream_events.operations.names import raw, readable
-from stream_events.operations.states import GroupState, Health, StreamState
-
-NOTHING = "0-0"  # comes before every entry
-LATE = timedelta(minutes=1)
+from stream_events.operations.places import NOTHING
+from stream_events.operations.states import LATE, GroupState, Health, StreamState
 
 _ASKED = 7  # commands for each group
 

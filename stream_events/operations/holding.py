@@ -18,7 +18,8 @@ from stream_events.consuming.replies import is_group_gone
 from stream_events.keys import group_keys, requeue_keys
 from stream_events.operations.members import ask_leases, leases, milliseconds
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import STEP, Place
+from stream_events.operations.pages import STEP
+from stream_events.operations.places import Place, place_of
 
 MOST_OWNERS = 16  # whose lists are read side by side; more are found in the list of all
 MOST_ERRORS = 10_000  # ids that one command may answer
@@ -92,7 +93,8 @@ class PendingList:
         if owners is None or len(owners) > MOST_OWNERS:
             return self._rows_of(None, start, end, size, idle)
         return heapq.merge(
-            *(self._rows_of(one, start, end, size, idle) for one in owners), key=lambda row: _place(row["message_id"])
+            *(self._rows_of(one, start, end, size, idle) for one in owners),
+            key=lambda row: place_of(row["message_id"]),
         )
 
     def failed(self, text: str, first: Place, last: Place, size: int) -> Iterator[tuple[bytes, Row | None]]:
@@ -101,7 +103,7 @@ class PendingList:
         Each with its row, if it is pending and the failure says ``text`` somewhere, upper and lower case alike.
         """
         keys: Any = self._client.hkeys(raw(self._keys.errors))
-        places = sorted((_place(one), one) for one in keys)
+        places = sorted((place_of(one), one) for one in keys)
         ids, wanted = iter([one for where, one in places if first <= where <= last]), text.casefold()
         while chunk := list(islice(ids, size)):
             stored: Any = self._client.hmget(raw(self._keys.errors), chunk)
@@ -151,11 +153,6 @@ def failure(stored: bytes | None) -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     return {}
-
-
-def _place(entry_id: bytes) -> Place:
-    milliseconds, _, sequence = entry_id.partition(b"-")
-    return int(milliseconds), int(sequence)
 
 
 def _is_absent(error: redis.ResponseError) -> bool:

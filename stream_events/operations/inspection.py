@@ -14,8 +14,9 @@ from stream_events.connections import explain, inspecting_client
 from stream_events.events import entry_time
 from stream_events.keys import stream_key
 from stream_events.operations.discovery import discover_streams, known_streams
-from stream_events.operations.groups import NOTHING, group_from, looked_at
+from stream_events.operations.groups import group_from, looked_at
 from stream_events.operations.names import raw, readable
+from stream_events.operations.places import NOTHING
 from stream_events.operations.server import ServerFacts, server_facts, server_version
 from stream_events.operations.states import GroupState, Health, StreamState
 from stream_events.registry import handlers

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from stream_events.exceptions import ConfigurationError
 
+GIVEN = "yes"  # the value of an option that is a switch
+
 
 class Verb(StrEnum):
     """What can be ordered. The values are the verbs of ``manage.py streams``."""

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from stream_events.exceptions import ConfigurationError
-
 STEP = 1000  # rows in one command: what a server answers in a millisecond or two
-
-_ENTRY_ID = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?")
-_HIGHEST = 2**64 - 1  # in each part of an id
-
-Place = tuple[int, int]  # an entry id as numbers, in the order of the stream
-LAST: Place = (_HIGHEST, _HIGHEST)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -80,39 +71,3 @@ def fill(
         if (made := make(row)) is not None:
             rows.append(made)
     return page(None)
-
-
-def checked_id(entry_id: str) -> str:
-    """``entry_id`` if an entry can have it; raises ``ConfigurationError`` otherwise."""
-    if not _ENTRY_ID.fullmatch(entry_id) or max(map(int, entry_id.split("-"))) > _HIGHEST:
-        raise ConfigurationError(f"{entry_id!r} is no entry id; ids look like 1767225600000-0.")
-    return entry_id
-
-
-def place(entry_id: str) -> Place:
-    """``entry_id`` as numbers; raises ``ConfigurationError`` for what is no id."""
-    first, _, second = checked_id(entry_id).partition("-")
-    return int(first), int(second or 0)
-
-
-def entry_id_at(where: Place) -> str:
-    return "{}-{}".format(*where)
-
-
-def span(since: str = "", until: str = "", *, after: str = "", before: str = "") -> tuple[Place, Place]:
-    """The first and the last place from ``since`` to ``until`` that lie behind ``after`` and ahead of ``before``.
-
-    Raises ``ConfigurationError`` for what is no id. The first comes behind the last where there is no such place.
-    """
-    first, last = (0, 0), LAST
-    if since:
-        first = place(since)
-    if until:
-        last = place(until) if "-" in until else (place(until)[0], _HIGHEST)
-    if after:
-        milliseconds, sequence = place(after)
-        first = max(first, (milliseconds, sequence + 1) if sequence < _HIGHEST else (milliseconds + 1, 0))
-    if before:
-        milliseconds, sequence = place(before)
-        last = min(last, (milliseconds, sequence - 1) if sequence else (milliseconds - 1, _HIGHEST))
-    return first, last

@@ -12,7 +12,8 @@ from stream_events.operations.held import EntryState, Holding, PendingEntry, Pen
 from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row, failure
 from stream_events.operations.members import WAITING
 from stream_events.operations.names import raw, readable
-from stream_events.operations.pages import DEFAULT_BUDGET, LAST, STEP, Budget, Page, entry_id_at, fill, place, span
+from stream_events.operations.pages import DEFAULT_BUDGET, STEP, Budget, Page, fill
+from stream_events.operations.places import LAST, entry_id_at, place, span
 
 __all__ = ["EVERY", "EntryState", "PendingEntry", "PendingFilter", "holdings", "pending_entries", "pending_entry"]
 

@@ -21,11 +21,12 @@ from stream_events.operations.acts.replaying import Replaying
 from stream_events.operations.acts.resetting import Resetting
 from stream_events.operations.acts.stream_acts import DeletingStream, Publishing
 from stream_events.operations.acts.trimming import Trimming
-from stream_events.operations.orders import Level, Order, Plan, Target, Verb, new_nonce
+from stream_events.operations.orders import GIVEN, Level, Order, Plan, Target, Verb, new_nonce
 from stream_events.operations.progress import DEFAULT_LIMIT, MOST_REASONS, Actor, Limit, Progress, Skipped
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "GIVEN",
     "Actor",
     "Level",
     "Limit",

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stream_events.connections import inspecting_client
-from stream_events.operations.pages import LAST, STEP, Budget, Place, Spending, entry_id_at, place
+from stream_events.operations.pages import STEP, Budget, Spending
+from stream_events.operations.places import LAST, Place, entry_id_at, place
 
 WEIGHT = 1_000_000  # bytes that one step should answer
 FIRST_STEP = 10  # entries, before it is known what they weigh

@@ -35,6 +35,7 @@ ORDERS = [
         where={"consumer": "a b"},
         options={"consumer": "web-3:1"},
     ),
+    Order(verb=Verb.DEAD, stream="orders", group="billing", where={"min_idle": "1234567.5"}),
     Order(verb=Verb.REQUEUE, stream="orders", group="billing", where={"event": "shop.order create", "since": "1-0"}),
     Order(verb=Verb.REPLAY, stream="orders", targets=(Target("1-0"),)),
     Order(verb=Verb.REPLAY, stream="orders", group="billing", where={"reason": "failed", "handler": "invoice"}),

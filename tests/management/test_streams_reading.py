@@ -219,6 +219,11 @@ def test_tail_begins_where_one_says(ids):
     assert ran.out.split("\t")[0] == ids[4]
 
 
+def test_tail_finds_new_entries_by_what_they_contain_as_entries_does(ids):
+    ran = streams("tail", "orders", "--from", ids[0], "--contains", "SHOP.Order", "--limit", "1", "--format", "plain")
+    assert ran.out.split("\t")[0] == ids[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "breached"),
     [

@@ -10,9 +10,10 @@ from stream_events.consuming import Consumer
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import group_keys
 from stream_events.operations.dead_letters import dead_letters, requeue
-from stream_events.operations.entries import Delivery, entry_statuses, place_at, stream_entries, stream_entry
+from stream_events.operations.entries import Delivery, entry_statuses, stream_entries, stream_entry
 from stream_events.operations.pages import Budget
 from stream_events.operations.pending import EntryState
+from stream_events.operations.places import place_at
 from tests.conftest import wait_for
 from tests.consuming.test_group import SHAPES
 

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from stream_events.management.streams.display import clock, iso, number
 from stream_events.management.streams.filters import entry_id
 from stream_events.management.streams.output import Output, Section
-from stream_events.management.streams.reading import PAGE, add_flags, add_names, pages, show
+from stream_events.management.streams.reading import PAGE, add_flags, add_names, gathered, show
 from stream_events.operations.audit import Act, acts
 
 HELP = "Lists what operators did, newest first."
@@ -24,15 +24,12 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(output: Output, options: dict[str, Any]) -> None:
     def look() -> Sequence[Section]:
-        found = list(
-            pages(
-                lambda before, size: acts(stream=options["stream"] or "", before=before, size=size),
-                options["before"] or "",
-                options["limit"],
-            )
+        page = gathered(
+            lambda before, size: acts(stream=options["stream"] or "", before=before, size=size),
+            options["before"] or "",
+            options["limit"],
         )
-        rows = [one for page in found for one in page.rows]
-        after = found[-1].after
+        rows, after = page.rows, page.after
         return [
             Section(
                 "acts",

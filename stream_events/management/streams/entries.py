@@ -7,13 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from stream_events.exceptions import SelectionError
 from stream_events.management.streams import display
 from stream_events.management.streams.display import clock, iso, number
 from stream_events.management.streams.filters import first_id, id_before, last_id
-from stream_events.management.streams.names import check_group_of, find_stream
+from stream_events.management.streams.names import check_group_of, check_readable, find_stream
 from stream_events.management.streams.output import Output, Section
-from stream_events.management.streams.reading import PAGE, add_flags, add_names, pages, show
+from stream_events.management.streams.reading import PAGE, add_flags, add_names, gathered, show
 from stream_events.operations.entries import StreamEntry, stream_entries
 from stream_events.operations.pages import Page
 
@@ -33,8 +32,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 def run(output: Output, options: dict[str, Any]) -> None:
     state = find_stream(options["stream"])
-    if state.problem:
-        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem.rstrip('.')}.")
+    check_readable(state)
     if options["group"]:
         check_group_of(state, options["group"])
     after = options["after"] or options["at"] or ""
@@ -50,21 +48,20 @@ def run(output: Output, options: dict[str, Any]) -> None:
         )
 
     def look() -> Sequence[Section]:
-        found = list(pages(fetch, after or options["before"] or "", options["limit"]))
-        rows = [one for page in found for one in page.rows]
-        last = found[-1]
-        more = f"; more with --{'after' if after else 'before'} {last.after}" if last.after else ""
+        page = gathered(fetch, after or options["before"] or "", options["limit"])
+        direction = "after" if after else "before"
+        more = f"; more with --{direction} {page.after}" if page.after else ""
         return [
             Section(
                 "entries",
-                [record(one) for one in rows],
-                [row(one, output.utc) for one in rows],
+                [record(one) for one in page.rows],
+                [row(one, output.utc) for one in page.rows],
                 elastic=frozenset({"EVENT", "OBJECT", "PAYLOAD"}),
             ),
             Section(
                 "page",
-                {"total": last.total, "after" if after else "before": last.after},
-                text=f"{number(len(rows))} of {number(last.total)} entries{more}",
+                {"total": page.total, direction: page.after},
+                text=f"{number(len(page.rows))} of {number(page.total)} entries{more}",
             ),
         ]
 

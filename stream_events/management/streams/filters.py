@@ -9,16 +9,13 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from stream_events.arguments import moment, positive_int, span
+from stream_events.operations import filters
 from stream_events.operations.dead_letters import LetterFilter
-from stream_events.operations.entries import place_at
 from stream_events.operations.pending import EntryState, PendingFilter
-
-LAST = 2**64 - 1  # the greatest second part that an id can have
+from stream_events.operations.places import before, entry_id_at, last_place, place, place_at
 
 _ID = re.compile(r"\d+-\d+")
 _LONG = re.compile(r"\d{10,}")  # an id without its second part; no date is as long
-_PENDING = ("consumer", "state", "min_idle", "min_deliveries", "error", "since", "until")
-_LETTERS = ("error", "reason", "handler", "event", "since", "until")
 
 
 def entry_id(text: str) -> str:
@@ -41,15 +38,12 @@ def last_id(text: str) -> str:
     """An entry id, or the last that a time has."""
     if _ID.fullmatch(text):
         return text
-    return f"{first_id(text).partition('-')[0]}-{LAST}"
+    return entry_id_at(last_place(first_id(text).partition("-")[0]))
 
 
 def id_before(text: str) -> str:
     """The greatest id below ``first_id``: what follows it begins there."""
-    milliseconds, _, count = first_id(text).partition("-")
-    if int(count):
-        return f"{milliseconds}-{int(count) - 1}"
-    return f"{int(milliseconds) - 1}-{LAST}" if int(milliseconds) else "0-0"
+    return entry_id_at(before(place(first_id(text))))
 
 
 def add_requeued(parser: CommandParser) -> None:
@@ -77,22 +71,19 @@ def add_letter_filters(parser: CommandParser) -> None:
 
 def pending_where(options: dict[str, Any]) -> dict[str, str]:
     """The filters that are given, as an ``Order`` has them; empty without any."""
-    return _given(options, _PENDING)
+    return _given(options, filters.PENDING)
 
 
 def letter_where(options: dict[str, Any]) -> dict[str, str]:
-    return _given(options, _LETTERS)
+    return _given(options, filters.LETTERS)
 
 
 def pending_filter(options: dict[str, Any]) -> PendingFilter:
-    given = {name: options[name] for name in _PENDING if options[name] is not None}
-    if "state" in given:
-        given["state"] = EntryState(given["state"])
-    return PendingFilter(**given)
+    return filters.pending_filter(pending_where(options))
 
 
 def letter_filter(options: dict[str, Any]) -> LetterFilter:
-    return LetterFilter(**letter_where(options))
+    return filters.letter_filter(letter_where(options))
 
 
 def _add_times(parser: CommandParser) -> None:
@@ -103,5 +94,5 @@ def _add_times(parser: CommandParser) -> None:
 def _given(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, str]:
     given = {name: options[name] for name in names if options[name] is not None}
     if "min_idle" in given:
-        given["min_idle"] = f"{given['min_idle'].total_seconds():g}"
+        given["min_idle"] = str(given["min_idle"].total_seconds()).removesuffix(".0")
     return {name: str(value) for name, value in given.items()}

@@ -12,7 +12,7 @@ from stream_events.management.streams.display import clock, iso, length, number,
 from stream_events.management.streams.filters import add_letter_filters, entry_id, letter_filter
 from stream_events.management.streams.names import check_group_of, find_stream
 from stream_events.management.streams.output import Output, Section
-from stream_events.management.streams.reading import PAGE, add_flags, add_names, pages, show
+from stream_events.management.streams.reading import PAGE, add_flags, add_names, gathered, show
 from stream_events.operations.dead_letters import DeadLetter, error_classes, letters_page
 
 HELP = "Lists dead letters of a group, newest first; with --facets, how many there are of each error."
@@ -48,29 +48,25 @@ def _facets(options: dict[str, Any]) -> Sequence[Section]:
 
 def _letters(output: Output, options: dict[str, Any]) -> Sequence[Section]:
     stream, group, where = options["stream"], options["group"], letter_filter(options)
-    found = list(
-        pages(
-            lambda before, size: letters_page(stream, group, where, before=before, size=size),
-            options["before"] or "",
-            options["limit"],
-        )
+    page = gathered(
+        lambda before, size: letters_page(stream, group, where, before=before, size=size),
+        options["before"] or "",
+        options["limit"],
     )
-    rows = [one for page in found for one in page.rows]
-    last = found[-1]
-    more = f"; more with --before {last.after}" if last.after else ""
+    more = f"; more with --before {page.after}" if page.after else ""
     return [
         Section(
             "letters",
-            [record(one) for one in rows],
-            [_row(one, output.utc) for one in rows],
+            [record(one) for one in page.rows],
+            [_row(one, output.utc) for one in page.rows],
             numbers=frozenset({"AGE", "DELIVERIES", "REQUEUES"}),
             elastic=frozenset({"EVENT", "OBJECT", "ERROR", "HANDLER", "PAYLOAD"}),
             hidden=frozenset({"DIED-AT"}),
         ),
         Section(
             "page",
-            {"total": last.total, "before": last.after},
-            text=f"{number(len(rows))} of {number(last.total)} dead letters{more}",
+            {"total": page.total, "before": page.after},
+            text=f"{number(len(page.rows))} of {number(page.total)} dead letters{more}",
         ),
     ]
 

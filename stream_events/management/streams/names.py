@@ -38,14 +38,19 @@ def find_stream(stream: str) -> StreamState:
     raise SelectionError(f"There is no stream {stream!r}. {_known(stream, declared)}")
 
 
+def check_readable(state: StreamState) -> None:
+    """Raise ``SelectionError`` for a key that holds no stream, or that Redis does not show."""
+    if state.problem:
+        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem.rstrip('.')}.")
+
+
 def check_group_of(state: StreamState, group: str) -> None:
     """Raise ``SelectionError`` unless ``group`` is there, is registered, or has left dead letters behind."""
     try:
         check_group(group)
     except ConfigurationError as error:
         raise SelectionError(str(error)) from error
-    if state.problem:
-        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem.rstrip('.')}.")
+    check_readable(state)
     known = {one.name for one in state.groups}
     if group not in known and not dead_letters(state.name, group, size=1):
         raise SelectionError(f"Stream {state.name!r} has no group {group!r}. {_known(group, known)}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from stream_events.arguments import moment
+from stream_events.arguments import moment, whole
 from stream_events.exceptions import SelectionError
 from stream_events.management.streams.filters import (
     add_letter_filters,
@@ -21,10 +21,7 @@ from stream_events.management.streams.filters import (
     pending_where,
 )
 from stream_events.management.streams.reading import add_names
-from stream_events.management.streams.tail import whole
-from stream_events.operations.plans import Order, Target, Verb
-
-GIVEN = "yes"  # the value that an order has for a switch
+from stream_events.operations.plans import GIVEN, Order, Target, Verb
 
 Options = dict[str, Any]
 Where = Callable[[Options], dict[str, str]]
@@ -126,13 +123,11 @@ def _number(text: str) -> str:
 
 def _place(text: str) -> str:
     """“earliest”, “latest”, an entry id, or a time."""
-    try:
-        return {"earliest": "0", "latest": "$", "0": "0", "$": "$"}.get(text) or entry_id(text)
-    except ArgumentTypeError:
-        return moment(text).isoformat()
+    return {"earliest": "0", "latest": "$", "0": "0", "$": "$"}.get(text) or _boundary(text)
 
 
 def _boundary(text: str) -> str:
+    """An entry id, or a time."""
     try:
         return entry_id(text)
     except ArgumentTypeError:

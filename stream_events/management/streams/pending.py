@@ -12,7 +12,7 @@ from stream_events.management.streams.display import due, iso, length, number, s
 from stream_events.management.streams.filters import add_pending_filters, add_requeued, entry_id, pending_filter
 from stream_events.management.streams.names import check_group_of, find_stream
 from stream_events.management.streams.output import Output, Section
-from stream_events.management.streams.reading import PAGE, add_flags, add_names, pages, show
+from stream_events.management.streams.reading import PAGE, add_flags, add_names, gathered, show
 from stream_events.operations.pending import PendingEntry, pending_entries
 
 HELP = "Lists pending entries of a group, oldest first: what each is doing, and why it failed."
@@ -32,28 +32,26 @@ def run(output: Output, options: dict[str, Any]) -> None:
     where, requeued = pending_filter(options), options["requeued"]
 
     def look() -> Sequence[Section]:
-        found = list(
-            pages(
-                lambda after, size: pending_entries(stream, group, where, after=after, size=size, requeued=requeued),
-                options["after"] or "",
-                options["limit"],
-            )
+        page = gathered(
+            lambda after, size: pending_entries(stream, group, where, after=after, size=size, requeued=requeued),
+            options["after"] or "",
+            options["limit"],
         )
-        rows = [one for page in found for one in page.rows]
-        last = found[-1]
-        end = f"{number(len(rows))} of {number(last.total)} pending" + (
-            f"; more with --after {last.after}" if last.after else ""
-        )
+        more = f"; more with --after {page.after}" if page.after else ""
         return [
             Section(
                 "pending",
-                [record(one) for one in rows],
-                [_row(one) for one in rows],
+                [record(one) for one in page.rows],
+                [_row(one) for one in page.rows],
                 numbers=frozenset({"AGE", "IDLE", "DELIVERIES", "DUE"}),
                 elastic=frozenset({"CONSUMER", "EVENT", "ERROR", "PAYLOAD"}),
                 hidden=frozenset({"AGE"}),
             ),
-            Section("page", {"total": last.total, "after": last.after}, text=end),
+            Section(
+                "page",
+                {"total": page.total, "after": page.after},
+                text=f"{number(len(page.rows))} of {number(page.total)} pending{more}",
+            ),
         ]
 
     show(output, options, look)

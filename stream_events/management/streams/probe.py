@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 from django.core.management.base import CommandError, CommandParser
 
-from stream_events.arguments import span
+from stream_events.arguments import span, whole
 from stream_events.management.exit_codes import BREACHED
 from stream_events.management.streams.display import length, number
 from stream_events.management.streams.names import check_group_of, find_streams
 from stream_events.management.streams.output import Output, Section, add_format
 from stream_events.management.streams.reading import add_names
-from stream_events.management.streams.tail import whole
 from stream_events.operations.inspection import GroupState, Health
 from stream_events.operations.pending import PendingFilter, pending_entries
 

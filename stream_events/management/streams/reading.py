@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from django.core.management.base import CommandParser
@@ -39,7 +40,7 @@ def add_flags(parser: CommandParser, *, limit: int | None = None, watch: bool = 
     parser.add_argument("--reverse", action="store_true", help="with --sort, the greatest first")
     text = f"rows at most (default: {limit})" if limit else "rows at most"
     parser.add_argument("--limit", type=positive_int, default=limit, metavar="N", help=text)
-    parser.add_argument("--utc", action="store_true", help="show times in UTC instead of the project's time zone")
+    add_utc(parser)
     if watch:
         parser.add_argument(
             "--watch",
@@ -49,6 +50,10 @@ def add_flags(parser: CommandParser, *, limit: int | None = None, watch: bool = 
             metavar="SECONDS",
             help=f"look again every so often (default: {WATCH:g} s) until CONTROL-C",
         )
+
+
+def add_utc(parser: CommandParser) -> None:
+    parser.add_argument("--utc", action="store_true", help="show times in UTC instead of the project's time zone")
 
 
 def show(output: Output, options: dict[str, Any], look: Look) -> None:
@@ -62,14 +67,14 @@ def show(output: Output, options: dict[str, Any], look: Look) -> None:
         return
 
 
-def pages(fetch: Callable[[str, int], Page[T]], start: str, limit: int) -> Iterator[Page[T]]:
-    """Pages of together ``limit`` rows at most, the first after ``start``; those that a filter left short included."""
-    while limit > 0:
-        page = fetch(start, min(limit, LARGEST_PAGE))
-        yield page
-        limit -= len(page.rows)
-        if page.after is None:
-            return
+def gathered(fetch: Callable[[str, int], Page[T]], start: str, limit: int) -> Page[T]:
+    """The first ``limit`` rows after ``start``, of as many pages as that takes: a filter may leave them short."""
+    rows: list[T] = []
+    while True:
+        page = fetch(start, min(limit - len(rows), LARGEST_PAGE))
+        rows += page.rows
+        if page.after is None or len(rows) >= limit:
+            return replace(page, rows=tuple(rows))
         start = page.after
 
 

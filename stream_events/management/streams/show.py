@@ -14,7 +14,7 @@ from stream_events.management.streams.display import clock, due, length
 from stream_events.management.streams.filters import entry_id
 from stream_events.management.streams.names import check_group_of, find_stream
 from stream_events.management.streams.output import FORMATS, Output, Section, add_format
-from stream_events.management.streams.reading import add_names
+from stream_events.management.streams.reading import add_names, add_utc
 from stream_events.operations.dead_letters import letter
 from stream_events.operations.entries import GroupStatus, entry_statuses, stream_entry
 
@@ -26,7 +26,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--id", type=entry_id, required=True, help="of the entry, or of the dead letter")
     parser.add_argument("--dead", action="store_true", help="the id is that of a dead letter")
     add_format(parser, FORMATS)
-    parser.add_argument("--utc", action="store_true", help="show times in UTC instead of the project's time zone")
+    add_utc(parser)
 
 
 def run(output: Output, options: dict[str, Any]) -> None:

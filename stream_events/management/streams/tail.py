@@ -8,15 +8,15 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from stream_events.arguments import positive_int
-from stream_events.exceptions import SelectionError
+from stream_events.arguments import positive_int, whole
 from stream_events.management.streams import entries
 from stream_events.management.streams.filters import id_before
-from stream_events.management.streams.names import find_stream
+from stream_events.management.streams.names import check_readable, find_stream
 from stream_events.management.streams.output import Output, Section, add_format
-from stream_events.management.streams.reading import add_names, interval
+from stream_events.management.streams.reading import add_names, add_utc, interval
 from stream_events.management.streams.tables import one_line
-from stream_events.operations.entries import StreamEntry, stream_entries
+from stream_events.operations.entries import StreamEntry, containing, stream_entries
+from stream_events.operations.places import NOTHING, place
 
 HELP = "Shows the last entries of a stream and then new ones as they come, until CONTROL-C."
 
@@ -39,13 +39,12 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--limit", type=positive_int, metavar="N", help="end after N entries")
     parser.add_argument("--every", type=interval, default=POLL, metavar="SECONDS", help=f"look so often ({POLL:g})")
     add_format(parser, ("table", "plain", "ndjson"))
-    parser.add_argument("--utc", action="store_true", help="show times in UTC instead of the project's time zone")
+    add_utc(parser)
 
 
 def run(output: Output, options: dict[str, Any]) -> None:
     state = find_stream(options["stream"])
-    if state.problem:
-        raise SelectionError(f"{state.name!r} cannot be looked at: {state.problem.rstrip('.')}.")
+    check_readable(state)
     left = options["limit"]
     try:
         for one in _follow(state.name, options):
@@ -59,12 +58,13 @@ def run(output: Output, options: dict[str, Any]) -> None:
 
 def _follow(stream: str, options: dict[str, Any]) -> Iterator[StreamEntry]:
     contains, after = options["contains"], options["start"]
+    has = containing(contains)
     if after is None:
         after, known = _newest(stream, contains, options["last"])
         yield from known
     while True:
         page = stream_entries(stream, after=after, size=PAGE)
-        yield from (one for one in page.rows if _has(one, contains))
+        yield from (one for one in page.rows if has(one.fields))
         if page.rows:
             after = page.rows[-1].entry_id
         if page.after is None:
@@ -75,23 +75,13 @@ def _newest(stream: str, contains: str, count: int) -> tuple[str, list[StreamEnt
     """The id after which new entries come, and the last ``count`` entries, oldest first."""
     newest = stream_entries(stream, size=1).rows
     if not newest:
-        return "0-0", []
+        return NOTHING, []
     last = newest[0].entry_id
     if not count:
         return last, []
     found = stream_entries(stream, size=count, contains=contains).rows
     # What came between the two looks is not shown twice.
-    return max([last, *(one.entry_id for one in found)], key=_place), list(reversed(found))
-
-
-def _has(one: StreamEntry, text: str) -> bool:
-    wanted = text.encode()
-    return any(wanted in name or wanted in value for name, value in one.fields.items())
-
-
-def _place(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, count = entry_id.partition("-")
-    return int(milliseconds), int(count)
+    return max([last, *(one.entry_id for one in found)], key=place), list(reversed(found))
 
 
 def _write(output: Output, one: StreamEntry) -> bool:
@@ -100,7 +90,3 @@ def _write(output: Output, one: StreamEntry) -> bool:
     record = {name: value for name, value in entries.record(one).items() if name != "delivery"}
     text = one_line(_GAP.join(filter(None, row.values())))
     return output.write(Section("entries", [record], [row], text=text))
-
-
-def whole(text: str) -> int:
-    return 0 if text == "0" else positive_int(text)

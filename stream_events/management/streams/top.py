@@ -15,7 +15,7 @@ from stream_events.management.streams import groups
 from stream_events.management.streams.display import clock
 from stream_events.management.streams.names import find_streams
 from stream_events.management.streams.output import Output, Section, visible
-from stream_events.management.streams.reading import WATCH, add_names, interval, show
+from stream_events.management.streams.reading import WATCH, add_names, add_utc, interval, show
 from stream_events.management.streams.tables import is_rich, table_for
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--every", dest="watch", type=interval, default=WATCH, metavar="SECONDS", help=f"look so often ({WATCH:g})"
     )
-    parser.add_argument("--utc", action="store_true", help="show times in UTC instead of the project's time zone")
+    add_utc(parser)
 
 
 def run(output: Output, options: dict[str, Any]) -> None:

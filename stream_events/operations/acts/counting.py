@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stream_events.operations.numbers import counted, number
-from stream_events.operations.pages import Budget, Place, Spending
+from stream_events.operations.pages import Budget, Spending
+from stream_events.operations.places import Place
 from stream_events.operations.walking import walk
 
 if TYPE_CHECKING:

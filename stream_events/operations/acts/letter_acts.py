@@ -11,15 +11,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from stream_events.consuming.replies import follows
-from stream_events.operations.acts.filters import letter_filter
-from stream_events.operations.acts.pending_acts import NOTHING, nobody_runs
+from stream_events.operations.acts.pending_acts import nobody_runs
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.dead_letters import letters_after, requeue
+from stream_events.operations.filters import LETTERS, letter_filter
 from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
+from stream_events.operations.places import NOTHING, place
 from stream_events.operations.progress import Actor
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class LetterAct(Picking):
     """A verb of dead letters; they are taken in the order in which they died."""
 
     gone: ClassVar[StrPromise] = gettext_lazy("requeued or discarded already")
-    fields: tuple[str, ...] = ("error", "reason", "handler", "event", "since", "until")
+    fields: tuple[str, ...] = LETTERS
 
     def look(self) -> Look:
         try:
@@ -82,7 +83,7 @@ class LetterAct(Picking):
         return int(self.client.xlen(self.source))
 
     def ordered(self) -> Sequence[Target]:
-        return sorted(self.order.targets, key=lambda target: _parts(target.id))
+        return sorted(self.order.targets, key=lambda target: place(target.id))
 
     def _see(self) -> tuple[Order, int]:
         """The order without repetitions, and how many of its targets are not there."""
@@ -146,8 +147,3 @@ class Discarding(LetterAct):
         return {
             one.id: "" if deleted else str(self.gone) for one, deleted in zip(targets, pipeline.execute(), strict=True)
         }
-
-
-def _parts(entry_id: str) -> tuple[int, int]:
-    milliseconds, _dash, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence or 0)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from stream_events.exceptions import ConfigurationError
-from stream_events.operations.entries import place_at
-from stream_events.operations.pages import LAST, Place, place
+from stream_events.operations.places import LAST, START, Place, before, place, place_at
 
-START: Place = (0, 0)
 _ENDS = {"0": START, "earliest": START, "$": LAST, "latest": LAST}
 
 
@@ -36,17 +34,3 @@ def position_from(text: str, option: str) -> Place:
         return _ENDS[text]
     found, is_time = place_from(text, option)
     return before(found) if is_time else found
-
-
-def before(where: Place) -> Place:
-    """The last place ahead of ``where``."""
-    milliseconds, sequence = where
-    if sequence:
-        return milliseconds, sequence - 1
-    return (milliseconds - 1, LAST[1]) if milliseconds else START
-
-
-def behind(where: Place) -> Place:
-    """The first place that follows ``where``."""
-    milliseconds, sequence = where
-    return (milliseconds, sequence + 1) if sequence < LAST[1] else (milliseconds + 1, 0)

@@ -13,16 +13,17 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import RETRY_OWNER
-from stream_events.operations.acts.filters import pending_filter
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
 from stream_events.operations.acts.refusals import GONE, refusal, skip_reason
 from stream_events.operations.acts.script import PendingScript
+from stream_events.operations.filters import PENDING, pending_filter
 from stream_events.operations.names import raw, readable
 from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Level, Order, Target
 from stream_events.operations.pages import Budget
 from stream_events.operations.pending import holdings
+from stream_events.operations.places import NOTHING
 from stream_events.operations.progress import Actor
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 _GONE = ngettext_lazy(
     "%(count)s of them is acknowledged already.", "%(count)s of them are acknowledged already.", "number"
 )
-
-NOTHING = "0-0"  # comes before every entry
 
 
 class Seen(NamedTuple):
@@ -53,7 +52,7 @@ class PendingAct(Picking):
         "%(count)s of them may be handled right now: their handlers run to their ends all the same.",
         "number",
     )
-    fields = ("consumer", "state", "min_idle", "min_deliveries", "error", "since", "until")
+    fields = PENDING
 
     def check(self) -> None:
         super().check()

@@ -18,11 +18,10 @@ from stream_events.keys import GroupKeys, group_keys, is_derived, requeue_keys, 
 from stream_events.operations.command import command_for
 from stream_events.operations.inspection import stream_states
 from stream_events.operations.names import raw, readable
-from stream_events.operations.orders import Level, Order, Plan, new_nonce
+from stream_events.operations.orders import GIVEN, Level, Order, Plan, new_nonce
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 
-GIVEN = "yes"  # the value of an option that is a switch
 CHEAP = 50  # entries that are dropped in the time of one that is looked at again
 
 

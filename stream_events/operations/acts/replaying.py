@@ -16,7 +16,8 @@ from stream_events.operations.acts.refusals import DELETED, refusal_text, skip_r
 from stream_events.operations.letters import entry_fields
 from stream_events.operations.names import raw
 from stream_events.operations.orders import Level, Target
-from stream_events.operations.pages import Budget, fill, span
+from stream_events.operations.pages import Budget, fill
+from stream_events.operations.places import span
 from stream_events.operations.progress import Actor
 from stream_events.operations.walking import WEIGHT, Fields, walk
 

@@ -11,13 +11,14 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.acts.counting import Count, count_entries
-from stream_events.operations.acts.moments import START, before, behind, place_from
+from stream_events.operations.acts.moments import place_from
 from stream_events.operations.acts.performance import CHEAP, Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.names import raw
 from stream_events.operations.numbers import counted, number
 from stream_events.operations.orders import with_option
-from stream_events.operations.pages import STEP, Place, entry_id_at, place
+from stream_events.operations.pages import STEP
+from stream_events.operations.places import START, Place, before, behind, entry_id_at, place, place_of
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 
@@ -136,10 +137,10 @@ class Trimming(Performance):
         key: Any = self.stream_key
         if self.kept <= STEP:
             rows: Any = self.client.xrevrange(key, count=self.kept)
-            return place(rows[-1][0].decode()) if rows else START
+            return place_of(rows[-1][0]) if rows else START
         if stream.length - self.kept < STEP:
             rows = self.client.xrange(key, count=stream.length - self.kept + 1)
-            return place(rows[-1][0].decode()) if rows else START
+            return place_of(rows[-1][0]) if rows else START
         return None
 
     def _losses(self, group: GroupState, boundary: Place | None) -> list[str]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import timedelta
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.dead_letters import LetterFilter
 from stream_events.operations.pending import EntryState, PendingFilter
+
+PENDING = tuple(field.name for field in fields(PendingFilter))
+LETTERS = tuple(field.name for field in fields(LetterFilter))
 
 
 def pending_filter(where: Mapping[str, str]) -> PendingFilter:
