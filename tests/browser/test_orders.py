@@ -123,7 +123,7 @@ def test_stop_waits_for_the_slice_that_runs_and_continue_goes_on(open_admin, red
     page.get_by_role("button", name="Stop").click()
     wait_for(lambda: page.wait_for_timeout(50) or held, "a slice")
     held[0].continue_()
-    expect(page.get_by_role("status")).to_contain_text("Stopped: 3000 requeued")
+    expect(page.get_by_role("status")).to_contain_text("Stopped: 3,000 requeued")
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("status")).to_contain_text("Done: 3500 requeued")
+    expect(page.get_by_role("status")).to_contain_text("Done: 3,500 requeued")
     assert len(set(requeued(redis))) == redis.xlen(KEYS.requeue) == 3500
