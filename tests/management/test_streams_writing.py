@@ -227,7 +227,9 @@ def test_system_checks_come_before_any_change(server, pending, settings):
 
 @pytest.mark.parametrize("place", ["x", "-1", "1.5"])
 def test_a_resume_that_begins_nowhere_is_refused(server, pending, place):
-    order = plans.plan(Order(verb=Verb.ACK, stream="orders", group="billing", targets=(plans.Target(pending[0]),))).order
+    order = plans.plan(
+        Order(verb=Verb.ACK, stream="orders", group="billing", targets=(plans.Target(pending[0]),))
+    ).order
     ran = streams("ack", "orders", "billing", "--resume", token(Progress(order=order, place=place)), "--yes")
     assert ran.code == 2
     assert f"Nothing of this order begins at '{place}'" in ran.err
