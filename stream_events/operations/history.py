@@ -128,6 +128,12 @@ def history_size() -> int:
     return sum(size or 0 for size in pipeline.execute())
 
 
+def remembered_groups(stream: str) -> set[str]:
+    """The groups of ``stream`` that there is history of, also where they are gone."""
+    names: Any = inspecting_client().smembers(stats_index_key(stream, get_settings().key_prefix))
+    return {name.decode() for name in names} - {NO_GROUP}
+
+
 def purge_history(stream: str | None = None) -> int:
     """Delete the history of ``stream``, or of all of the project's streams; returns how many hashes there were."""
     client = inspecting_client()

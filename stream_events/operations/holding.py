@@ -147,12 +147,15 @@ class PendingList:
 
 
 def failure(stored: bytes | None) -> dict[str, Any]:
-    """What is stored of the last failure of an entry."""
+    """The ``error``, ``traceback`` and ``handlers`` of the last failure of an entry; empty if none is stored."""
+    found: Any = None
     with suppress(ValueError, RecursionError):
         found = json.loads(stored or b"{}")
-        if isinstance(found, dict):
-            return found
-    return {}
+    if not isinstance(found, dict):
+        return {}
+    names = found.get("handlers")
+    texts = {name: str(found.get(name) or "") for name in ("error", "traceback")}
+    return {**texts, "handlers": [*map(str, names)] if isinstance(names, list) else []}
 
 
 def _is_absent(error: redis.ResponseError) -> bool:

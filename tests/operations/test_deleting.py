@@ -191,6 +191,17 @@ class TestStream:
         assert do("delete-stream", group="").report() == "1 stream deleted"
         assert set(server.keys()) == {b"t:other", b"t:~audit"}
 
+    def test_takes_what_a_deleted_group_has_left(self, server, settings, registry, group):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "METRICS": {"ENABLED": True}}
+        registry.register(print, stream="orders", group="audit")
+        bury(server, 2)
+        seconds, _ = server.time()
+        assert take_sample(datetime.fromtimestamp(seconds, tz=UTC))
+        do("delete-group")
+        assert server.exists(KEYS.dead, KEYS.cursor) == 2
+        do("delete-stream", group="")
+        assert not server.exists(KEYS.dead, KEYS.cursor)
+
     def test_says_that_running_consumers_make_it_again(self, server, group):
         let_live(server)
         found = plan(order("delete-stream", group=""))

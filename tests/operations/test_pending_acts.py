@@ -7,6 +7,7 @@ import pytest
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.plans import Level, Order, Target, plan
+from tests.consuming.test_outcomes import consume
 from tests.operations.acting import (
     KEY,
     KEYS,
@@ -111,11 +112,10 @@ class TestRetry:
 
 
 class TestClaim:
-    def test_gives_entries_to_an_existing_consumer_without_a_due_time(self, server, group):
+    def test_gives_entries_to_an_existing_consumer(self, server, group):
         let_wait(server, group[0])
         assert act("claim", group).report() == "3 claimed"
         assert set(pending(server).values()) == {("web-2", 1)}
-        assert not server.exists(KEYS.retry)
 
     def test_to_a_consumer_that_is_not_there_is_refused(self, server, group):
         found = plan(order("claim", group, consumer="web-9"))
@@ -130,8 +130,25 @@ class TestClaim:
         with pytest.raises(ConfigurationError, match="claim needs the option 'consumer'"):
             plan(order("claim", group))
 
+    @pytest.mark.django_db
+    def test_what_another_program_acknowledges_is_forgotten(self, server, registry, group):
+        registry.register(print, stream="orders", group="billing")
+        server.xgroup_createconsumer(KEY, "billing", "foreign")
+        let_wait(server, group[0], error="ValueError: x", traceback="", handlers=["a"])
+        server.hset(KEYS.progress, group[0], "{}")
+        assert do("claim", group[:1], consumer="foreign").done == 1
+        server.xack(KEY, "billing", group[0])
+        server.zadd(KEYS.retry, {group[0]: 0})  # a while later
+        consume()
+        assert not server.exists(KEYS.errors, KEYS.progress, KEYS.retry)
+
 
 class TestBury:
+    @pytest.mark.parametrize("garbage", [b"\xff", b"[1]", b'{"error": 5, "handlers": 7, "traceback": null}'], ids=repr)
+    def test_of_an_entry_whose_failure_cannot_be_read(self, server, group, garbage):
+        server.hset(KEYS.errors, group[0], garbage)
+        assert act("dead", group[:1]).done == 1
+
     def test_keeps_the_last_error_and_names_the_operator(self, server, group):
         let_wait(server, group[0], error="ValueError: x", traceback="Traceback …", handlers=["a"])
         assert act("dead", group[:1]).report() == "1 made a dead letter"

@@ -62,7 +62,13 @@ end
 
 function act.claim(id, row, owner, count)
     local has = row and row[2] == ARGV[3]
-    return changed(row, has and ARGV[3] or owner, count) or give(id, ARGV[3])
+    local due = redis.call('ZSCORE', retry, id)
+    local why = changed(row, has and ARGV[3] or owner, count) or give(id, ARGV[3])
+    if due and not why then
+        -- Another program does not forget what is known of it: “due” looks after that.
+        redis.call('ZADD', retry, now() + 30000, id)
+    end
+    return why
 end
 
 local function is_known(consumer)

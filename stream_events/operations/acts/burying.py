@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from stream_events.exceptions import ConfigurationError, EventDecodeError
 from stream_events.keys import RETRY_OWNER
 from stream_events.operations.acts.pending_acts import PendingAct
 from stream_events.operations.acts.refusals import DELETED, GONE, refusal, skip_reason
+from stream_events.operations.holding import failure
 from stream_events.operations.names import readable
 from stream_events.operations.orders import Target
 from stream_events.operations.progress import Actor
@@ -126,9 +126,8 @@ def _known(rows: Any, found: Any, error: bytes | None, progress: bytes | None) -
         return None
     (row,) = rows
     fields = found[0][1] if found else {}
-    kept = json.loads(error) if error else {}
     state = Progress.load(progress) if progress else None
-    return Known(row["consumer"], row["times_delivered"], fields, kept, state)
+    return Known(row["consumer"], row["times_delivered"], fields, failure(error), state)
 
 
 def _changed(target: Target, known: Known | None) -> str:

@@ -15,7 +15,7 @@ from stream_events.keys import check_stream, order_key
 from stream_events.operations.acts.group_acts import keys_beside
 from stream_events.operations.acts.performance import Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
-from stream_events.operations.history import purge_history
+from stream_events.operations.history import purge_history, remembered_groups
 from stream_events.operations.names import raw
 from stream_events.operations.numbers import counted
 from stream_events.operations.orders import Level
@@ -62,8 +62,9 @@ class DeletingStream(Performance):
         if stream.problem:
             return Slice(place=None, skipped=[Skipped(id=self.label, reason=stream.problem)])
         keys = [self.stream_key]
-        for group in stream.groups:
-            keys += [*keys_beside(self, group.name, dead=True), self.keys_of(group.name).cursor]
+        # Groups that were deleted have left dead letters, and keep consumers from making them again.
+        for group in {one.name for one in stream.groups} | remembered_groups(self.order.stream):
+            keys += [*keys_beside(self, group, dead=True), self.keys_of(group).cursor]
         is_deleted = bool(self.client.unlink(*keys) + purge_history(self.order.stream))
         skipped = [] if stream.exists else [Skipped(id=self.label, reason=_("deleted already"))]
         return Slice(place=None, done=int(stream.exists), skipped=skipped, scanned=1, has_changed=is_deleted)
