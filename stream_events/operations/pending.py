@@ -8,8 +8,9 @@ from itertools import islice
 
 from stream_events.conf import get_settings
 from stream_events.events import entry_time
+from stream_events.operations.contents import json_object
 from stream_events.operations.held import EntryState, Holding, PendingEntry, PendingFilter
-from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row, failure
+from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row
 from stream_events.operations.members import WAITING
 from stream_events.operations.names import raw, readable
 from stream_events.operations.pages import DEFAULT_BUDGET, STEP, Budget, Page, fill
@@ -178,7 +179,7 @@ class _Sight:
 
     def _entry(self, row: Row, details: Details) -> PendingEntry:
         entry_id, owner = row["message_id"].decode(), row["consumer"]
-        known = failure(details.error)
+        known = json_object(details.error)
         is_waiting = owner == WAITING
         due = datetime.fromtimestamp(details.due / 1000, tz=UTC) if is_waiting and details.due else None
         return PendingEntry(
