@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from stream_events.admin.display import number
+from stream_events.admin.display import UNKNOWN, number
 from stream_events.conf import get_settings
 from stream_events.keys import NO_GROUP
 from stream_events.operations.history import Point, Series, Span, many_series
@@ -181,5 +181,5 @@ def _table(found: Sequence[Series], thin: Sequence[Sequence[Point]]) -> list[tup
     for points in zip(*thin, strict=True):
         values = [points[0].incoming, *(getattr(point, field) for point in points[1:] for field, _title in PANELS)]
         if any(value is not None for value in values):
-            rows.append((points[0].at, ["–" if value is None else rounded(value) for value in values]))
+            rows.append((points[0].at, [UNKNOWN if value is None else rounded(value) for value in values]))
     return rows[::-1]

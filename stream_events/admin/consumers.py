@@ -13,13 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from stream_events.admin.badges import badge
-from stream_events.admin.display import duration, exact_moment, link, moment, number
+from stream_events.admin.display import UNKNOWN, duration, exact_moment, link, moment, number
 from stream_events.admin.filters import GROUP, STATE, GroupFilter, StateFilter, wanted
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
 from stream_events.admin.payloads import payload
 from stream_events.admin.place import Place
-from stream_events.admin.sentences import UNKNOWN
 from stream_events.admin.snapshot import part
 from stream_events.admin.stream_orders import ConsumerOrders
 from stream_events.events import entry_time

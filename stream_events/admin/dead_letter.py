@@ -8,14 +8,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from stream_events.admin import letter_filters
-from stream_events.admin.access import may_see_payload
-from stream_events.admin.display import exact_moment, link, moment, number
+from stream_events.admin.display import UNKNOWN, exact_moment, link, moment, number
 from stream_events.admin.letter_words import reason_word, requeues
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
 from stream_events.admin.orders import OrdersAdmin
-from stream_events.admin.payloads import event_name, headers, payload
-from stream_events.admin.pending_cells import UNKNOWN
+from stream_events.admin.payloads import headers, payload, shown_event
 from stream_events.exceptions import ConfigurationError
 from stream_events.models import ConsumerGroup, DeadLetter, Stream
 from stream_events.operations.dead_letters import DeadLetter as Letter
@@ -44,7 +42,7 @@ class DeadLetterPage(OrdersAdmin):
             return None
         stream, group, letter_id = parts
         links = self.links(request)
-        name = event_name(found.fields) if may_see_payload(request) else ""
+        name = shown_event(request, found.fields)
         return {
             "title": letter_id,
             "group_url": links.all(DeadLetter, group=object_id(stream, group)),

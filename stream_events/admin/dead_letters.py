@@ -14,12 +14,12 @@ from stream_events.admin import letter_filters
 from stream_events.admin.access import may_see_payload
 from stream_events.admin.chosen import ChosenGroupFilter, chosen_group, existing_groups, group_id
 from stream_events.admin.dead_letter import DeadLetterPage
-from stream_events.admin.display import aside, link, moment, number
+from stream_events.admin.display import UNKNOWN, aside, link, moment, number
 from stream_events.admin.letter_export import LetterExport
 from stream_events.admin.letter_words import reason_word, requeues
 from stream_events.admin.moments import field_value
-from stream_events.admin.payloads import event_name, payload
-from stream_events.admin.pending_cells import UNKNOWN, error_cell
+from stream_events.admin.payloads import payload, shown_event
+from stream_events.admin.pending_cells import error_cell
 from stream_events.admin.picking import PickingAdmin
 from stream_events.admin.place import Place
 from stream_events.conf import get_settings
@@ -116,7 +116,7 @@ class DeadLetterAdmin(DeadLetterPage, LetterExport, PickingAdmin):
 
     @admin.display(description=gettext_lazy("event"))
     def event(self, row: Any) -> str:
-        return (event_name(row.state.fields) if may_see_payload(row.request) else "") or UNKNOWN
+        return shown_event(row.request, row.state.fields) or UNKNOWN
 
     @admin.display(description=gettext_lazy("error"))
     def error(self, row: Any) -> SafeString:

@@ -14,7 +14,8 @@ from django.utils.translation import pgettext
 
 from stream_events.operations.numbers import number as number
 
-PAYLOAD_LIMIT = 64 * 1024  # characters of a payload that a page shows
+UNKNOWN = "–"
+SHOWN = 64 * 1024  # characters of what an event carries that a page shows
 
 
 def moment(value: datetime) -> SafeString:
@@ -30,11 +31,17 @@ def exact_moment(value: datetime) -> str:
     return formats.date_format(timezone.localtime(value), "DATETIME_FORMAT")
 
 
-def readable_json(text: str) -> SafeString:
-    """``text`` indented if it is JSON, and as it is otherwise."""
+def indented(text: str) -> str:
+    """``text`` with lines and margins if it is JSON, and as it is otherwise."""
     with suppress(ValueError, RecursionError):
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    shown = text if len(text) <= PAYLOAD_LIMIT else f"{text[:PAYLOAD_LIMIT]}…"
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    return text
+
+
+def readable_json(text: str) -> SafeString:
+    """``text`` as a block, indented."""
+    text = indented(text)
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
     return format_html('<pre class="se-payload">{}</pre>', shown)
 
 

@@ -18,7 +18,7 @@ from stream_events.admin.badges import badge
 from stream_events.admin.display import exact_moment, moment, number
 from stream_events.admin.entry import EntryPage
 from stream_events.admin.links import Links
-from stream_events.admin.payloads import event_name, payload
+from stream_events.admin.payloads import payload, shown_event
 from stream_events.admin.place import SIZE, SIZES, checked, page_size
 from stream_events.conf import get_settings
 from stream_events.models import Stream
@@ -163,7 +163,7 @@ def _row(request: HttpRequest, stream: str, entry: StreamEntry, links: Links) ->
         "url": links.page(Stream, "entry", stream, entry.entry_id),
         "time": exact_moment(entry.added_at),
         "age": moment(entry.added_at),
-        "event": event_name(entry.fields) if may_see_payload(request) else "",
+        "event": shown_event(request, entry.fields),
         "preview": shown.preview(),
         "size": filesizeformat(shown.size),
         "badge": badge(entry.delivery) if entry.delivery else "",

@@ -11,11 +11,10 @@ from django.utils.translation import gettext as _
 
 from stream_events.admin.access import may_see_payload
 from stream_events.admin.badges import badge
-from stream_events.admin.display import duration, exact_moment, link, moment, number
+from stream_events.admin.display import UNKNOWN, duration, exact_moment, link, moment, number
 from stream_events.admin.links import Links
-from stream_events.admin.payloads import event_name, headers, payload
+from stream_events.admin.payloads import headers, payload, shown_event
 from stream_events.admin.place import checked
-from stream_events.admin.sentences import UNKNOWN
 from stream_events.admin.stream import StreamPages
 from stream_events.models import ConsumerGroup, DeadLetter, PendingEntry, Stream
 from stream_events.operations.entries import GroupStatus, entry_statuses, stream_entry
@@ -64,7 +63,7 @@ class EntryPage(StreamPages):
             (_("Entry"), entry_id),
             (_("Added"), moment(entry.added_at)),
             (_("Time"), exact_moment(entry.added_at)),
-            (_("Event"), (event_name(entry.fields) if may_see_payload(request) else "") or UNKNOWN),
+            (_("Event"), shown_event(request, entry.fields) or UNKNOWN),
         ]
         return {
             "title": entry_id,

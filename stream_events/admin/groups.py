@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from stream_events.admin.badges import badge
 from stream_events.admin.charts import sparkline
 from stream_events.admin.chips import pending_link
-from stream_events.admin.display import aside, link, moment, number
+from stream_events.admin.display import UNKNOWN, aside, link, moment, number
 from stream_events.admin.filters import (
     HEALTH,
     LAG,
@@ -31,16 +31,15 @@ from stream_events.admin.group import GroupPage
 from stream_events.admin.history import histories
 from stream_events.admin.names import object_id
 from stream_events.admin.place import Place
-from stream_events.admin.sentences import UNKNOWN, consumers, lag, note, time_lag, why_unknown
+from stream_events.admin.sentences import consumers, lag, note, time_lag, why_unknown
 from stream_events.admin.snapshot import known_states, part
 from stream_events.admin.stream_orders import GroupOrders
 from stream_events.events import entry_time
 from stream_events.models import Consumer, Stream
 from stream_events.operations.history import Point, take_sample
-from stream_events.operations.inspection import GroupState, Health, StreamState
+from stream_events.operations.inspection import GroupState, StreamState
 from stream_events.operations.pages import Page
 
-WORST_FIRST = [health.value for health in reversed(Health)]
 Pair = tuple[StreamState, GroupState]
 
 
@@ -141,7 +140,7 @@ class ConsumerGroupAdmin(GroupOrders, GroupPage):
 
 def _most_late_first(pair: Pair) -> tuple[timedelta, int, str, str]:
     _stream, group = pair
-    return -(group.time_lag or timedelta(0)), WORST_FIRST.index(group.health), group.stream, group.name
+    return -(group.time_lag or timedelta(0)), -group.health.rank, group.stream, group.name
 
 
 def _lags(group: GroupState, least: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from stream_events.admin.display import number
+from stream_events.admin.display import UNKNOWN, number
 from stream_events.consuming import policy
 from stream_events.operations.dead_letters import DeadLetter
 
@@ -23,7 +23,7 @@ REASONS = {
 
 def reason_word(reason: str) -> str:
     """``reason``, a word of the policy, for people."""
-    return str(REASONS.get(reason, reason or "–"))
+    return str(REASONS.get(reason, reason or UNKNOWN))
 
 
 def requeues(letter: DeadLetter) -> str:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from stream_events.admin.access import may_see_payload
-from stream_events.admin.display import duration, exact_moment, moment, number, readable_json
+from stream_events.admin.display import UNKNOWN, duration, exact_moment, moment, number, readable_json
 from stream_events.admin.pages import ReadOnlyAdmin
 from stream_events.admin.payloads import shown_payload
 from stream_events.conf import get_settings
@@ -155,7 +155,7 @@ class OutboxEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("headers"))
     def event_headers(self, row: Any) -> SafeString | str:
-        return readable_json(row.headers) if row.headers else "–"
+        return readable_json(row.headers) if row.headers else UNKNOWN
 
 
 def _seen_by(request: HttpRequest, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from stream_events.admin.access import may_see_payload
+from stream_events.admin.display import SHOWN, indented
 from stream_events.conf import get_settings
 from stream_events.events import (
     CAUSATION_ID,
@@ -29,9 +29,9 @@ from stream_events.events import (
     REQUEUED_ENTRY_ID,
     REQUEUED_HANDLER,
 )
+from stream_events.operations.contents import event_name, json_object
 
 PREVIEW = 120  # characters that a list shows
-SHOWN = 64 * 1024  # characters that a page shows; there is a download for the rest
 
 # Fields that say something about an event; all others are what it carries.
 HEADERS = (EVENT_ID, OCCURRED_AT, CORRELATION_ID, CAUSATION_ID, REQUEUED_ENTRY_ID, REQUEUED_HANDLER, "traceparent")
@@ -60,10 +60,8 @@ class Payload:
     @property
     def pretty(self) -> str:
         """The same, indented if it is JSON; empty if that would be no different."""
-        with suppress(ValueError, RecursionError):
-            pretty = json.dumps(json.loads(self.text or ""), indent=2, ensure_ascii=False)
-            return pretty[:SHOWN] if pretty != self.text else ""
-        return ""
+        pretty = indented(self.text or "")
+        return pretty[:SHOWN] if pretty != self.text else ""
 
     def preview(self) -> SafeString:
         """One line of a list."""
@@ -89,7 +87,7 @@ def payload(request: HttpRequest, fields: Mapping[bytes, bytes]) -> Payload:
 
 def shown_payload(request: HttpRequest, raw: bytes) -> Payload:
     """``raw`` as the user of ``request`` may see it."""
-    keys = _keys(raw)
+    keys = tuple(json_object(raw))
     if not may_see_payload(request):
         return Payload(size=len(raw), keys=keys, text=None)
     text, note = _formatted(raw)
@@ -104,13 +102,9 @@ def carried(fields: Mapping[bytes, bytes]) -> bytes:
     return json.dumps(rest, ensure_ascii=False).encode() if rest else b""
 
 
-def event_name(fields: Mapping[bytes, bytes]) -> str:
-    """What the event is about and what happened, such as “shop.order create”; empty for what is no event."""
-    with suppress(ValueError, RecursionError):
-        found = json.loads(fields.get(PAYLOAD, b""))
-        if isinstance(found, dict):
-            return " ".join(str(found[name]) for name in ("obj_type", "action") if found.get(name))
-    return ""
+def shown_event(request: HttpRequest, fields: Mapping[bytes, bytes] | None) -> str:
+    """What has happened, such as “shop.order create”; empty for those who may not see it, and for what is no event."""
+    return event_name(fields) if fields and may_see_payload(request) else ""
 
 
 def headers(fields: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
@@ -135,14 +129,6 @@ def _formatted(raw: bytes) -> tuple[str | None, str]:
     except Exception:  # whatever it raises, the raw text is not what it wanted to be shown
         log.exception("The payload formatter %s failed", path)
         return None, _("hidden: the formatter failed")
-
-
-def _keys(raw: bytes) -> tuple[str, ...]:
-    with suppress(ValueError, RecursionError):
-        found = json.loads(raw)
-        if isinstance(found, dict):
-            return tuple(found)
-    return ()
 
 
 def _text(value: bytes) -> str:

@@ -13,13 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from stream_events.admin import pending_filters
-from stream_events.admin.access import may_see_payload
 from stream_events.admin.badges import badge
 from stream_events.admin.chosen import ChosenGroupFilter, chosen_group, existing_groups, group_id
-from stream_events.admin.display import aside, duration, link, moment, number
+from stream_events.admin.display import UNKNOWN, aside, duration, link, moment, number
 from stream_events.admin.moments import field_value
-from stream_events.admin.payloads import event_name, payload
-from stream_events.admin.pending_cells import UNKNOWN, consumer_cell, deliveries_cell, due_words, error_cell
+from stream_events.admin.payloads import payload, shown_event
+from stream_events.admin.pending_cells import consumer_cell, deliveries_cell, due_words, error_cell
 from stream_events.admin.pending_entry import PendingEntryPage
 from stream_events.admin.picking import PickingAdmin
 from stream_events.admin.place import Place
@@ -126,9 +125,7 @@ class PendingEntryAdmin(PendingEntryPage, PickingAdmin):
 
     @admin.display(description=gettext_lazy("event"))
     def event(self, row: Any) -> str:
-        if row.state.fields is None or not may_see_payload(row.request):
-            return UNKNOWN
-        return event_name(row.state.fields) or UNKNOWN
+        return shown_event(row.request, row.state.fields) or UNKNOWN
 
     @admin.display(description=gettext_lazy("payload"))
     def preview(self, row: Any) -> SafeString | str:

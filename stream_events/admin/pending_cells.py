@@ -10,14 +10,13 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from stream_events.admin.badges import word
-from stream_events.admin.display import aside, duration, link, number
+from stream_events.admin.display import UNKNOWN, aside, duration, link, number
 from stream_events.admin.links import Links
 from stream_events.conf import get_settings
 from stream_events.models import Consumer
 from stream_events.operations.consumers import ConsumerState
 from stream_events.operations.pending import EntryState, PendingEntry
 
-UNKNOWN = "–"
 LONGEST_ERROR = 120  # characters that a list shows
 
 _CONSUMERS = {

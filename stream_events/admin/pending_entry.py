@@ -8,14 +8,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from stream_events.admin import pending_filters
-from stream_events.admin.access import may_see_payload
 from stream_events.admin.badges import badge
-from stream_events.admin.display import duration, exact_moment, link, moment
+from stream_events.admin.display import UNKNOWN, duration, exact_moment, link, moment
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
 from stream_events.admin.orders import OrdersAdmin
-from stream_events.admin.payloads import event_name, headers, payload
-from stream_events.admin.pending_cells import UNKNOWN, consumer_cell, deliveries_cell, due_words
+from stream_events.admin.payloads import headers, payload, shown_event
+from stream_events.admin.pending_cells import consumer_cell, deliveries_cell, due_words
 from stream_events.exceptions import ConfigurationError
 from stream_events.models import ConsumerGroup, PendingEntry, Stream
 from stream_events.operations.pending import PendingEntry as Pending
@@ -76,7 +75,7 @@ class PendingEntryPage(OrdersAdmin):
     def _event(self, request: HttpRequest, entry: Pending) -> list[tuple[str, Any]]:
         if entry.fields is None:
             return []
-        name = event_name(entry.fields) if may_see_payload(request) else ""
+        name = shown_event(request, entry.fields)
         return [(_("Event"), name or UNKNOWN), *headers(entry.fields)]
 
     def _orders(self, request: HttpRequest, *parts: str) -> list[tuple[str, str]]:

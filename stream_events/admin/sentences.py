@@ -11,8 +11,6 @@ from django.utils.translation import gettext as _
 from stream_events.admin.display import duration, number
 from stream_events.operations.inspection import GroupState, Health, StreamState
 
-UNKNOWN = "–"
-
 
 def lag(group: GroupState) -> str:
     """How many entries the group has not read."""

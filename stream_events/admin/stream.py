@@ -14,11 +14,11 @@ from stream_events.admin.access import has_order_permission, is_read_only
 from stream_events.admin.badges import badge
 from stream_events.admin.charts import chart
 from stream_events.admin.chips import dead_link, pending_link
-from stream_events.admin.display import duration, link, moment, number
+from stream_events.admin.display import UNKNOWN, duration, link, moment, number
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_parts
 from stream_events.admin.pages import RedisAdmin
-from stream_events.admin.sentences import UNKNOWN, consumers, lag, note, start_command, time_lag, why_unknown
+from stream_events.admin.sentences import consumers, lag, note, start_command, time_lag, why_unknown
 from stream_events.events import entry_time
 from stream_events.models import ConsumerGroup, Stream
 from stream_events.operations.inspection import GroupState, StreamState, stream_states

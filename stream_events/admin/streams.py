@@ -17,25 +17,24 @@ from django.utils.translation import gettext_lazy
 from stream_events.admin.badges import badge
 from stream_events.admin.charts import sparkline
 from stream_events.admin.chips import dead_link, group_chip, pending_link
-from stream_events.admin.display import aside, moment, number
+from stream_events.admin.display import UNKNOWN, aside, moment, number
 from stream_events.admin.entries import EntryPages
 from stream_events.admin.filters import DEAD, HEALTH, DeadLettersFilter, HealthFilter, is_yes_or_no, wanted
 from stream_events.admin.history import histories
 from stream_events.admin.links import Links
 from stream_events.admin.overview import overview
 from stream_events.admin.place import Place
-from stream_events.admin.sentences import UNKNOWN, note
+from stream_events.admin.sentences import note
 from stream_events.admin.snapshot import known_states, part
 from stream_events.admin.stream_orders import StreamOrders
 from stream_events.events import entry_time
 from stream_events.keys import NO_GROUP
 from stream_events.operations.history import take_sample
-from stream_events.operations.inspection import Health, StreamState, discover_streams, stream_states
+from stream_events.operations.inspection import StreamState, discover_streams, stream_states
 from stream_events.operations.pages import Page
 from stream_events.operations.plans import Verb
 
 DISCOVER = "discover"
-WORST_FIRST = [health.value for health in reversed(Health)]
 
 
 class StreamAdmin(StreamOrders, EntryPages):
@@ -53,7 +52,7 @@ class StreamAdmin(StreamOrders, EntryPages):
         if DISCOVER in request.GET:
             found = discover_streams(after=place.at if place.at.isdecimal() else "")
             return Page(rows=tuple(stream_states(found.rows)), after=found.after, scanned=found.scanned)
-        states = sorted(self._filtered(request), key=lambda state: (WORST_FIRST.index(state.health), state.name))
+        states = sorted(self._filtered(request), key=lambda state: (-state.health.rank, state.name))
         return part(states, place)
 
     def name_parts(self, item: StreamState) -> tuple[str, ...]:

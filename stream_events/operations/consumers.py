@@ -11,11 +11,10 @@ from typing import Any
 
 import redis
 
-from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
 from stream_events.keys import group_keys, stream_key
 from stream_events.operations.members import WAITING, Member, ask_leases, leases, members, milliseconds
-from stream_events.operations.names import raw, readable
+from stream_events.operations.names import key_prefix, raw, readable
 
 _OURS = re.compile(r"(?P<host>.*)-(?P<pid>\d+)-[0-9a-f]{6}")  # as consuming.options makes them
 
@@ -52,7 +51,7 @@ def group_consumers(stream: str, group: str) -> list[ConsumerInfo]:
 
 def consumers(streams: list[str]) -> list[ConsumerInfo]:
     """Those of all groups of ``streams``, in three round trips, group by group."""
-    prefix = readable(get_settings().key_prefix.encode())
+    prefix = key_prefix()
     pipeline = inspecting_client().pipeline(transaction=False)
     for stream in streams:
         pipeline.xinfo_groups(raw(stream_key(stream, prefix)))
@@ -67,7 +66,7 @@ def consumers(streams: list[str]) -> list[ConsumerInfo]:
 
 
 def _of_groups(groups: Sequence[tuple[str, str]]) -> list[ConsumerInfo]:
-    prefix = readable(get_settings().key_prefix.encode())
+    prefix = key_prefix()
     pipeline = inspecting_client().pipeline(transaction=False)
     pipeline.time()
     for stream, group in groups:

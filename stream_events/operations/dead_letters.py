@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,11 +12,11 @@ from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
 from stream_events.consuming.replies import decoded
 from stream_events.consuming.scripts import Scripts
-from stream_events.events import PAYLOAD
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, check_group, check_stream, group_keys
+from stream_events.operations.contents import event_name
 from stream_events.operations.letters import DeadLetter, Requeue, entry_fields, error_class, letter_from
-from stream_events.operations.names import raw, readable
+from stream_events.operations.names import key_prefix, raw
 from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill
 from stream_events.operations.places import checked_id, span
 from stream_events.operations.walking import NEARBY, Fields, walk, written_for
@@ -142,7 +140,7 @@ def _seen_through(where: LetterFilter) -> Callable[[tuple[str, Fields]], DeadLet
             return None
         if where.error and _error_class(row) != where.error:
             return None
-        return letter_from(*row) if not words or words <= _event_words(stored) else None
+        return letter_from(*row) if not words or words <= set(event_name(entry_fields(stored)).split()) else None
 
     return make
 
@@ -152,18 +150,9 @@ def _error_class(row: tuple[str, Fields]) -> str:
     return error_class(error, reason)
 
 
-def _event_words(stored: Fields) -> set[str]:
-    """The object's type and the action of the event in a dead letter."""
-    with suppress(ValueError, RecursionError):
-        payload = json.loads(entry_fields(stored).get(PAYLOAD, b""))
-        if isinstance(payload, dict):
-            return {str(payload.get(name)) for name in ("obj_type", "action")}
-    return set()
-
-
 def _key(stream: str, group: str) -> bytes:
     """Of the dead letters of a group that may be another program's."""
-    return raw(group_keys(stream, group, readable(get_settings().key_prefix.encode())).dead)
+    return raw(group_keys(stream, group, key_prefix()).dead)
 
 
 def _count(key: bytes) -> int:

@@ -11,13 +11,12 @@ from typing import Any
 
 import redis
 
-from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
-from stream_events.consuming.replies import is_group_gone
+from stream_events.consuming.replies import is_absent
 from stream_events.events import REQUEUED_ENTRY_ID, entry_time
 from stream_events.keys import group_keys, stream_key
 from stream_events.operations.dead_letters import dead_letter_ids
-from stream_events.operations.names import raw, readable
+from stream_events.operations.names import key_prefix, raw, readable
 from stream_events.operations.pages import DEFAULT_BUDGET, Budget, Page, fill
 from stream_events.operations.pending import PendingEntry, pending_entry
 from stream_events.operations.places import place, span
@@ -98,7 +97,7 @@ def entry_statuses(stream: str, entry_id: str) -> list[GroupStatus]:
     """What each group of ``stream`` has made of the entry, in the order of their names."""
     groups = _groups(stream)
     names = sorted(groups.keys() | {group for declared, group in handlers.groups() if declared == stream})
-    prefix = readable(get_settings().key_prefix.encode())
+    prefix = key_prefix()
     pipeline = inspecting_client().pipeline(transaction=False)
     for group in names:
         keys = group_keys(stream, group, prefix)
@@ -132,7 +131,7 @@ def containing(text: str) -> Callable[[Fields], bool]:
 
 
 def _key(stream: str) -> bytes:
-    return raw(stream_key(stream, readable(get_settings().key_prefix.encode())))
+    return raw(stream_key(stream, key_prefix()))
 
 
 def _entry(row: tuple[str, Fields]) -> StreamEntry:
@@ -151,7 +150,7 @@ def _groups(stream: str) -> dict[str, str]:
     try:
         found: Any = inspecting_client().xinfo_groups(_key(stream))
     except redis.ResponseError as error:
-        if is_group_gone(error) or "WRONGTYPE" in str(error):
+        if is_absent(error):
             return {}
         raise
     return {readable(one["name"]): one["last-delivered-id"].decode() for one in found}
@@ -175,7 +174,7 @@ def _with_letter(status: GroupStatus, stream: str, entry_id: str) -> GroupStatus
 
 def _with_requeued(status: GroupStatus, stream: str, entry_id: str) -> GroupStatus:
     """An entry whose dead letter was requeued is on its way again, beside the stream."""
-    key = raw(group_keys(stream, status.group, readable(get_settings().key_prefix.encode())).requeue)
+    key = raw(group_keys(stream, status.group, key_prefix()).requeue)
     requeued_id = written_for(key, REQUEUED_ENTRY_ID.encode(), [entry_id]).get(entry_id, "")
     if not requeued_id or status.delivery is not Delivery.DONE:
         return replace(status, requeued_id=requeued_id)

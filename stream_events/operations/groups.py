@@ -15,7 +15,7 @@ from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.events import entry_time
 from stream_events.keys import TOMBSTONE, group_keys
 from stream_events.operations.members import WAITING, Member, ask_leases, leases, members, milliseconds
-from stream_events.operations.names import raw, readable
+from stream_events.operations.names import key_prefix, raw, readable
 from stream_events.operations.places import NOTHING
 from stream_events.operations.states import LATE, GroupState, Health, StreamState
 
@@ -41,7 +41,7 @@ def looked_at(groups: Sequence[tuple[StreamState, GroupState]]) -> list[GroupSta
     """``groups`` with all that their other keys tell, and their health, in one round trip."""
     if not groups:
         return []
-    prefix = readable(get_settings().key_prefix.encode())
+    prefix = key_prefix()
     pipeline = inspecting_client().pipeline(transaction=False)
     pipeline.time()
     for _, group in groups:

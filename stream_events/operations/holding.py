@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 
 import redis
 
-from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
-from stream_events.consuming.replies import is_group_gone
+from stream_events.consuming.replies import is_absent
 from stream_events.keys import group_keys, requeue_keys
+from stream_events.operations.contents import json_object
 from stream_events.operations.members import ask_leases, leases, milliseconds
-from stream_events.operations.names import raw, readable
+from stream_events.operations.names import key_prefix, raw
 from stream_events.operations.pages import STEP
 from stream_events.operations.places import Place, place_of
 
@@ -53,7 +51,7 @@ class PendingList:
 
     def __init__(self, stream: str, group: str, *, requeued: bool = False) -> None:
         names = requeue_keys if requeued else group_keys
-        self._keys = names(stream, group, readable(get_settings().key_prefix.encode()))
+        self._keys = names(stream, group, key_prefix())
         self._key, self._group = raw(self._keys.stream), raw(group)
         self._client = inspecting_client()
 
@@ -66,7 +64,7 @@ class PendingList:
         ask_leases(pipeline, raw(self._keys.consumers))
         pipeline.hlen(raw(self._keys.errors))
         summary, info, *others = pipeline.execute(raise_on_error=False)
-        if isinstance(summary, redis.ResponseError) and _is_absent(summary):
+        if isinstance(summary, redis.ResponseError) and is_absent(summary):
             return None
         for reply in (summary, info, *others):
             if isinstance(reply, Exception):
@@ -110,7 +108,7 @@ class PendingList:
             found = [
                 entry_id
                 for entry_id, one in zip(chunk, stored, strict=True)
-                if wanted in str(failure(one).get("error", "")).casefold()
+                if wanted in str(json_object(one).get("error", "")).casefold()
             ]
             rows = self._rows_at(found)
             yield from ((entry_id, rows.get(entry_id)) for entry_id in chunk)
@@ -144,19 +142,3 @@ class PendingList:
             if len(rows) < step:
                 return
             start, step = f"({rows[-1]['message_id'].decode()}", STEP
-
-
-def failure(stored: bytes | None) -> dict[str, Any]:
-    """The ``error``, ``traceback`` and ``handlers`` of the last failure of an entry; empty if none is stored."""
-    found: Any = None
-    with suppress(ValueError, RecursionError):
-        found = json.loads(stored or b"{}")
-    if not isinstance(found, dict):
-        return {}
-    names = found.get("handlers")
-    texts = {name: str(found.get(name) or "") for name in ("error", "traceback")}
-    return {**texts, "handlers": [*map(str, names)] if isinstance(names, list) else []}
-
-
-def _is_absent(error: redis.ResponseError) -> bool:
-    return is_group_gone(error) or "WRONGTYPE" in str(error)

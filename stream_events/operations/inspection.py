@@ -9,13 +9,12 @@ from typing import Any
 import redis
 from django.utils.translation import gettext as _
 
-from stream_events.conf import get_settings
 from stream_events.connections import explain, inspecting_client
 from stream_events.events import entry_time
 from stream_events.keys import stream_key
 from stream_events.operations.discovery import discover_streams, known_streams
 from stream_events.operations.groups import group_from, looked_at
-from stream_events.operations.names import raw, readable
+from stream_events.operations.names import key_prefix, raw, readable
 from stream_events.operations.places import NOTHING
 from stream_events.operations.server import ServerFacts, server_facts, server_version
 from stream_events.operations.states import GroupState, Health, StreamState
@@ -38,7 +37,7 @@ __all__ = [
 def stream_states(streams: Iterable[str]) -> list[StreamState]:
     """The state of ``streams``, in two round trips."""
     names = list(streams)
-    prefix, known = readable(get_settings().key_prefix.encode()), set(known_streams())
+    prefix, known = key_prefix(), set(known_streams())
     pipeline = inspecting_client().pipeline(transaction=False)
     for name in names:
         key = raw(stream_key(name, prefix))

@@ -8,8 +8,9 @@ from itertools import islice
 
 from stream_events.conf import get_settings
 from stream_events.events import entry_time
+from stream_events.operations.contents import failure
 from stream_events.operations.held import EntryState, Holding, PendingEntry, PendingFilter
-from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row, failure
+from stream_events.operations.holding import MOST_ERRORS, Details, Facts, PendingList, Row
 from stream_events.operations.members import WAITING
 from stream_events.operations.names import raw, readable
 from stream_events.operations.pages import DEFAULT_BUDGET, STEP, Budget, Page, fill
@@ -191,9 +192,9 @@ class _Sight:
             idle=timedelta(milliseconds=max(0, row["time_since_delivered"])),
             delivery_count=row["times_delivered"],
             fields=details.fields,
-            error=str(known.get("error", "")),
-            traceback=str(known.get("traceback", "")),
-            handlers=tuple(map(str, known.get("handlers", ()))),
+            error=known.get("error", ""),
+            traceback=known.get("traceback", ""),
+            handlers=tuple(known.get("handlers", ())),
         )
 
     def _state(self, row: Row, details: Details, due: datetime | None) -> EntryState:

@@ -19,7 +19,10 @@ Fields = dict[bytes, bytes]
 def walk(
     key: bytes, first: Place, last: Place, size: int, *, newest_first: bool = True
 ) -> Iterator[tuple[str, tuple[str, Fields]]]:
-    """The entries from ``first`` to ``last``, each as its id and what ``fill`` makes a row of; ``size`` at first."""
+    """The entries from ``first`` to ``last``, each as its id and what ``fill`` makes a row of.
+
+    About ``size`` are wanted: of those, first a few, which tell how many more one command may read.
+    """
     client = inspecting_client()
     start, end, step = entry_id_at(first), entry_id_at(last), min(size, FIRST_STEP)
     # From an end that lies before the first entry, XREVRANGE would go through all of the stream.

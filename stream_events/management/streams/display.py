@@ -10,6 +10,7 @@ from django.utils.timezone import localtime
 from stream_events.events import PAYLOAD, decode_payload
 from stream_events.exceptions import EventDecodeError
 from stream_events.management.streams.tables import cut
+from stream_events.operations.contents import event_name, json_object
 
 PREVIEW = 80  # characters of a payload in a table
 
@@ -90,15 +91,12 @@ def preview(fields: dict[bytes, bytes] | None) -> str:
 
 def event(fields: dict[bytes, bytes] | None) -> str:
     """What an entry says has happened, such as “shop.order create”."""
-    found = payload(fields)
-    if not isinstance(found, dict):
-        return ""
-    return " ".join(str(found[name]) for name in ("obj_type", "action") if found.get(name))
+    return event_name(fields or {})
 
 
 def obj_id(fields: dict[bytes, bytes] | None) -> str:
-    found = payload(fields)
-    return "" if not isinstance(found, dict) or found.get("obj_id") is None else str(found["obj_id"])
+    found = json_object((fields or {}).get(PAYLOAD)).get("obj_id")
+    return "" if found is None else str(found)
 
 
 def headers(fields: dict[bytes, bytes] | None) -> dict[str, str]:

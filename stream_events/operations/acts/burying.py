@@ -17,7 +17,7 @@ from stream_events.exceptions import ConfigurationError, EventDecodeError
 from stream_events.keys import RETRY_OWNER
 from stream_events.operations.acts.pending_acts import PendingAct
 from stream_events.operations.acts.refusals import DELETED, GONE, refusal, skip_reason
-from stream_events.operations.holding import failure
+from stream_events.operations.contents import failure
 from stream_events.operations.names import readable
 from stream_events.operations.orders import Target
 from stream_events.operations.progress import Actor

@@ -10,7 +10,6 @@ import redis
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from stream_events.consuming.replies import follows
 from stream_events.operations.acts.pending_acts import nobody_runs
 from stream_events.operations.acts.performance import Look
 from stream_events.operations.acts.picking import Batch, Picking
@@ -87,7 +86,7 @@ class LetterAct(Picking):
 
     def _see(self) -> tuple[Order, int]:
         """The order without repetitions, and how many of its targets are not there."""
-        wanted = list({target.id: target for target in self.order.targets}.values())
+        wanted = self.unique()
         pipeline = self.client.pipeline(transaction=False)
         for target in wanted:
             pipeline.xrange(self.source, target.id, target.id)
@@ -96,8 +95,7 @@ class LetterAct(Picking):
     def _frozen(self) -> Order:
         newest: Any = self.client.xrevrange(self.source, count=1)
         last = newest[0][0].decode() if newest else NOTHING
-        until = self.where.get("until") or last
-        return replace(self.order, where={**self.where, "until": last if follows(until, last) else until})
+        return self.up_to(last)
 
     def _count(self, length: int) -> int | None:
         return None if any(self.where.values()) else length

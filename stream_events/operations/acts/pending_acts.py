@@ -10,7 +10,7 @@ import redis
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from stream_events.consuming.replies import follows, is_group_gone
+from stream_events.consuming.replies import is_group_gone
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import RETRY_OWNER
 from stream_events.operations.acts.performance import Look
@@ -68,8 +68,9 @@ class PendingAct(Picking):
         warnings = list(self.warnings())
         count: int | None
         if self.order.where is not None:
-            order = self._frozen(summary)
-            count = self._count(order, summary)
+            last = summary["max"].decode() if summary["max"] else NOTHING
+            order = self.up_to(last)
+            count = self._count(order, summary, last)
         else:
             seen = self._see()
             order, count = replace(self.order, targets=seen.targets), len(seen.targets)
@@ -122,7 +123,7 @@ class PendingAct(Picking):
 
     def _see(self) -> Seen:
         """The targets, with owner and count where only their ids are known."""
-        wanted = list({target.id: target for target in self.order.targets}.values())
+        wanted = self.unique()
         pipeline = self.client.pipeline(transaction=False)
         for target in wanted:
             pipeline.xpending_range(self.keys.stream, self.group, target.id, target.id, 1)
@@ -147,15 +148,9 @@ class PendingAct(Picking):
             warnings.append(counted(self.busy, seen.busy))
         return warnings
 
-    def _frozen(self, summary: Any) -> Order:
-        last = summary["max"].decode() if summary["max"] else NOTHING
-        until = self.where.get("until") or last
-        return replace(self.order, where={**self.where, "until": last if follows(until, last) else until})
-
-    def _count(self, order: Order, summary: Any) -> int | None:
+    def _count(self, order: Order, summary: Any, last: str) -> int | None:
         """How many entries match, where Redis keeps that number."""
         wanted = {name for name, value in self.where.items() if value} - {"until"}
-        last = summary["max"].decode() if summary["max"] else NOTHING
         if order.where and order.where["until"] != last:
             return None
         if not wanted:

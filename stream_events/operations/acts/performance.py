@@ -10,14 +10,13 @@ from typing import Any, ClassVar
 
 import redis
 
-from stream_events.conf import get_settings
 from stream_events.connections import inspecting_client
 from stream_events.consuming.scripts import Scripts
 from stream_events.exceptions import ConfigurationError
 from stream_events.keys import GroupKeys, group_keys, is_derived, requeue_keys, stream_key
 from stream_events.operations.command import command_for
 from stream_events.operations.inspection import stream_states
-from stream_events.operations.names import raw, readable
+from stream_events.operations.names import key_prefix, raw, readable
 from stream_events.operations.orders import GIVEN, Level, Order, Plan, new_nonce
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
@@ -64,7 +63,7 @@ class Performance(ABC):
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.prefix = readable(get_settings().key_prefix.encode())
+        self.prefix = key_prefix()
         self.stream_key = raw(stream_key(order.stream, self.prefix))
         self.group = raw(order.group)
         self.client: redis.Redis = inspecting_client()

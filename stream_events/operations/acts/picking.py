@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import redis
 
 from stream_events.connections import UNAVAILABLE
 from stream_events.consuming.position import checked_id
+from stream_events.consuming.replies import follows
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.acts.performance import Performance, Slice, unknown
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.numbers import counted
-from stream_events.operations.orders import Target
+from stream_events.operations.orders import Order, Target
 from stream_events.operations.progress import Actor, Limit, Skipped
 
 if TYPE_CHECKING:
@@ -75,6 +77,15 @@ class Picking(Performance):
     @property
     def where(self) -> Mapping[str, str]:
         return self.order.where or {}
+
+    def unique(self) -> list[Target]:
+        """The targets without repetitions; of each the last."""
+        return list({target.id: target for target in self.order.targets}.values())
+
+    def up_to(self, last: str) -> Order:
+        """The order with a filter that ends at ``last``, or before if it did so."""
+        until = self.where.get("until") or last
+        return replace(self.order, where={**self.where, "until": last if follows(until, last) else until})
 
     def ordered(self) -> Sequence[Target]:
         """The targets in the order in which they are acted upon."""
