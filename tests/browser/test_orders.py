@@ -88,7 +88,7 @@ def test_without_scripts_every_slice_is_a_button(open_admin, redis):
     begin(page)
     page.get_by_role("button", name="Yes, do it").click()
     for done in (1000, 3000):
-        expect(page.get_by_role("status")).to_contain_text(f"So far: {done} requeued")
+        expect(page.get_by_role("status")).to_contain_text(f"So far: {done:,} requeued")
         expect(page.locator("#result")).to_be_focused()
         page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("status")).to_contain_text("Done: 3,500 requeued")
