@@ -59,7 +59,18 @@ class TestRequeue:
         (history,) = histories(server)
         assert [one["by"] for one in history] == [*map(str, range(6, 25)), "ana"]
 
-    @pytest.mark.parametrize("garbage", ["", "nonsense", '"text"'])
+    @pytest.mark.parametrize(
+        ("error", "line"), [("", ""), (" \n", ""), ("a\nb c \n\n", "b c"), (f"{'x' * 300_000}\ny", "y")], ids=range(4)
+    )
+    def test_the_history_has_the_last_line_of_an_error(self, server, error, line):
+        do("requeue", bury(server, 1, error=error))
+        assert histories(server)[0][0]["error"] == line
+
+    def test_a_long_history_does_not_hold_up_the_server(self, server):
+        do("requeue", bury(server, 1, requeued_history=json.dumps([{"at": "x"}] * 300_000)))
+        assert len(histories(server)[0]) == 20
+
+    @pytest.mark.parametrize("garbage", ["", "nonsense", '"text"', "[1e999]"])
     def test_begins_a_history_that_cannot_be_read_anew(self, server, garbage):
         do("requeue", bury(server, 1, requeued_history=garbage))
         assert len(histories(server)[0]) == 1

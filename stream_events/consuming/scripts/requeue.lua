@@ -2,19 +2,25 @@
 -- Moves dead letters to the entries for this group only, with the history of that, about a megabyte of them. Returns
 -- how many of the ids it has looked at, and those that were moved.
 local function last_line(text)
-    text = string.match(text or '', '([^\n]*)%s*$')
+    text = text or ''
+    local last = #text
+    while last > 0 and string.find(text, '^%s', last) do  -- a pattern for all of it would take the square of its length
+        last = last - 1
+    end
+    local first = last
+    while first > 0 and string.byte(text, first) ~= 10 do
+        first = first - 1
+    end
+    text = string.sub(text, first + 1, last)
     return #text <= 500 and text or (string.gsub(string.sub(text, 1, 500), '[\192-\255][\128-\191]*$', ''))
 end
 local function history(before, error)
     local known, list = pcall(cjson.decode, before or '[]')
-    if not known or type(list) ~= 'table' then
-        list = {}
-    end
-    list[#list + 1] = {at = ARGV[2], by = ARGV[3], error = last_line(error)}
-    while #list > 20 do
-        table.remove(list, 1)
-    end
-    return cjson.encode(list)
+    list = known and type(list) == 'table' and list or {}
+    local kept = {unpack(list, math.max(1, #list - 18), #list)}
+    kept[#kept + 1] = {at = ARGV[2], by = ARGV[3], error = last_line(error)}
+    local written, text = pcall(cjson.encode, kept)  -- publishers may have written what it refuses, such as 1e999
+    return written and text or cjson.encode({kept[#kept]})
 end
 local moved, seen, weight = {}, 0, 0
 for at = 4, #ARGV do
