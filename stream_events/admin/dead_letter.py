@@ -12,7 +12,7 @@ from stream_events.admin.display import UNKNOWN, exact_moment, link, moment, num
 from stream_events.admin.letter_words import reason_word, requeues
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
-from stream_events.admin.orders import OrdersAdmin
+from stream_events.admin.orders.pages import OrdersAdmin
 from stream_events.admin.payloads import headers, payload, shown_event
 from stream_events.exceptions import ConfigurationError
 from stream_events.models import ConsumerGroup, DeadLetter, Stream

@@ -12,7 +12,7 @@ from stream_events.admin.badges import badge
 from stream_events.admin.display import UNKNOWN, duration, exact_moment, link, moment
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
-from stream_events.admin.orders import OrdersAdmin
+from stream_events.admin.orders.pages import OrdersAdmin
 from stream_events.admin.payloads import headers, payload, shown_event
 from stream_events.admin.pending_cells import consumer_cell, deliveries_cell, due_words
 from stream_events.exceptions import ConfigurationError
