@@ -71,7 +71,7 @@ class ConsumerAdmin(ConsumerOrders):
             "facts": _facts(consumer, links),
             "held": [_held(request, consumer, entry, links) for entry in held.rows],
             "held_url": links.all(PendingEntry, group=group_id, consumer=name) if held.after else "",
-            "delete_url": links.order(Consumer, Verb.DELETE_CONSUMER, stream, group, name),
+            "orders": links.orders(Consumer, {Verb.DELETE_CONSUMER: _("Delete consumer…")}, *parts),
             "history_url": links.page(Consumer, "history", stream, group, name),
         }
 

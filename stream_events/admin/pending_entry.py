@@ -86,9 +86,7 @@ class PendingEntryPage(OrdersAdmin):
             Verb.CLAIM: _("Give to another consumer…"),
             Verb.DEAD: _("Make a dead letter…"),
         }
-        links = self.links(request)
-        found = [(text, links.order(PendingEntry, verb, *parts, **query)) for verb, text in words.items()]
-        return [(text, url) for text, url in found if url]
+        return self.links(request).orders(PendingEntry, words, *parts, **query)
 
 
 def _facts(entry: Pending, links: Links, stream: str, group: str) -> list[tuple[str, Any]]:
