@@ -16,13 +16,14 @@ from django.utils.translation import gettext_lazy
 from stream_events.admin.display import UNKNOWN, number
 from stream_events.conf import get_settings
 from stream_events.keys import NO_GROUP
-from stream_events.operations.history import Point, Series, Span, many_series
+from stream_events.operations.history import Point, Series, Span, many_series, recent_series
 
 SPAN = "span"
 COLOURS = 6  # of groups; the stylesheet has as many
 ROWS = 144  # of the table, and points of a line that the server draws
 
 Values = Sequence[float | None]
+Names = tuple[str, str]  # of a stream and a group
 
 SPANS: dict[Span, str | Promise] = {
     Span.HOUR: gettext_lazy("1 hour"),
@@ -51,6 +52,14 @@ def sparkline(values: Values, label: str) -> SafeString:
         _polylines(values, max(known), (80, 20), "se-line"),
         sentence,
     )
+
+
+def histories(names: Iterable[Names]) -> dict[Names, tuple[Point, ...]]:
+    """The last hour of many streams and groups, asked for at once; none where no history is kept."""
+    wanted = list(names)
+    if not wanted or not get_settings().metrics.enabled:
+        return {}
+    return {name: found.points for name, found in recent_series(wanted).items()}
 
 
 def chart(request: HttpRequest, stream: str, groups: Iterable[str]) -> dict[str, Any]:

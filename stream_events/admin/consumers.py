@@ -17,10 +17,10 @@ from stream_events.admin.display import UNKNOWN, duration, exact_moment, link, m
 from stream_events.admin.filters import GROUP, STATE, GroupFilter, StateFilter, wanted
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
+from stream_events.admin.orders.wholes import ConsumerOrders
 from stream_events.admin.payloads import payload
 from stream_events.admin.place import Place
 from stream_events.admin.snapshot import part
-from stream_events.admin.stream_orders import ConsumerOrders
 from stream_events.events import entry_time
 from stream_events.models import Consumer, ConsumerGroup, PendingEntry, Stream
 from stream_events.operations.consumers import ConsumerInfo, ConsumerState, consumers, group_consumers
@@ -71,7 +71,7 @@ class ConsumerAdmin(ConsumerOrders):
             "facts": _facts(consumer, links),
             "held": [_held(request, consumer, entry, links) for entry in held.rows],
             "held_url": links.all(PendingEntry, group=group_id, consumer=name) if held.after else "",
-            "delete_url": links.order(Consumer, Verb.DELETE_CONSUMER, stream, group, name),
+            "orders": links.orders(Consumer, {Verb.DELETE_CONSUMER: _("Delete consumer…")}, *parts),
             "history_url": links.page(Consumer, "history", stream, group, name),
         }
 

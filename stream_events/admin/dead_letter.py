@@ -8,16 +8,18 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from stream_events.admin import letter_filters
+from stream_events.admin.badges import badge
 from stream_events.admin.display import UNKNOWN, exact_moment, link, moment, number
 from stream_events.admin.letter_words import reason_word, requeues
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
-from stream_events.admin.orders import OrdersAdmin
+from stream_events.admin.orders.pages import OrdersAdmin
 from stream_events.admin.payloads import headers, payload, shown_event
 from stream_events.exceptions import ConfigurationError
 from stream_events.models import ConsumerGroup, DeadLetter, Stream
 from stream_events.operations.dead_letters import DeadLetter as Letter
 from stream_events.operations.dead_letters import letter
+from stream_events.operations.entries import Delivery
 from stream_events.operations.plans import Order, Target, Verb
 
 
@@ -47,6 +49,7 @@ class DeadLetterPage(OrdersAdmin):
             "title": letter_id,
             "group_url": links.all(DeadLetter, group=object_id(stream, group)),
             "group_name": f"{stream} · {group}",
+            "badge": badge(Delivery.DEAD),
             "reason": reason_word(found.reason),
             "facts": [*_facts(found, links, stream, group), (_("Event"), name or UNKNOWN), *headers(found.fields)],
             "error": found.error,
@@ -74,8 +77,7 @@ class DeadLetterPage(OrdersAdmin):
             Verb.REPLAY: _("Append again, for every group…"),
             Verb.DISCARD: _("Delete…"),
         }
-        found = [(text, links.order(DeadLetter, verb, *parts)) for verb, text in words.items()]
-        return [(text, url) for text, url in found if url]
+        return links.orders(DeadLetter, words, *parts)
 
 
 def _facts(found: Letter, links: Links, stream: str, group: str) -> list[tuple[str, Any]]:

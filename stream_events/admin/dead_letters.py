@@ -18,9 +18,9 @@ from stream_events.admin.display import UNKNOWN, aside, link, moment, number
 from stream_events.admin.letter_export import LetterExport
 from stream_events.admin.letter_words import reason_word, requeues
 from stream_events.admin.moments import field_value
+from stream_events.admin.orders.picking import PickingAdmin
 from stream_events.admin.payloads import payload, shown_event
 from stream_events.admin.pending_cells import error_cell
-from stream_events.admin.picking import PickingAdmin
 from stream_events.admin.place import Place
 from stream_events.conf import get_settings
 from stream_events.models import DeadLetter

@@ -14,6 +14,7 @@ from stream_events.admin.badges import badge
 from stream_events.admin.display import UNKNOWN, duration, exact_moment, link, moment, number
 from stream_events.admin.links import Links
 from stream_events.admin.payloads import headers, payload, shown_event
+from stream_events.admin.pending_filters import REQUEUED
 from stream_events.admin.place import checked
 from stream_events.admin.stream import StreamPages
 from stream_events.models import ConsumerGroup, DeadLetter, PendingEntry, Stream
@@ -73,18 +74,18 @@ class EntryPage(StreamPages):
             "facts": facts + headers(entry.fields),
             "payload": shown,
             "download_url": links.page(Stream, "payload", stream, entry_id) if shown.text is not None else "",
-            "statuses": [_status(stream, entry_id, one, links) for one in entry_statuses(stream, entry_id)],
-            "replay_url": links.order(Stream, Verb.REPLAY, stream, ids=entry_id),
+            "statuses": [_status(stream, one, links) for one in entry_statuses(stream, entry_id)],
+            "orders": links.orders(Stream, {Verb.REPLAY: _("Append again…")}, stream, ids=entry_id),
         }
 
 
-def _status(stream: str, entry_id: str, status: GroupStatus, links: Links) -> dict[str, Any]:
+def _status(stream: str, status: GroupStatus, links: Links) -> dict[str, Any]:
     """How far one group is with the entry, and what can be done about it."""
     pending = status.pending
     row: dict[str, Any] = {
         "group": link(links.detail(ConsumerGroup, stream, status.group), status.group),
         "badge": badge(status.delivery),
-        "orders": _orders(stream, entry_id, status, links),
+        "orders": _orders(stream, status, links),
     }
     if pending is None:
         return row
@@ -98,17 +99,19 @@ def _status(stream: str, entry_id: str, status: GroupStatus, links: Links) -> di
     }
 
 
-def _orders(stream: str, entry_id: str, status: GroupStatus, links: Links) -> list[tuple[str, str]]:
+def _orders(stream: str, status: GroupStatus, links: Links) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     if status.pending:
-        verbs = [
-            (_("Retry now…"), Verb.RETRY),
-            (_("Acknowledge…"), Verb.ACK),
-            (_("Claim…"), Verb.CLAIM),
-            (_("Make a dead letter…"), Verb.DEAD),
-        ]
-        found += [(text, links.order(PendingEntry, verb, stream, status.group, entry_id)) for text, verb in verbs]
+        words = {
+            Verb.RETRY: _("Retry now…"),
+            Verb.ACK: _("Acknowledge…"),
+            Verb.CLAIM: _("Claim…"),
+            Verb.DEAD: _("Make a dead letter…"),
+        }
+        held = status.pending.entry_id
+        query = {REQUEUED: "1"} if held == status.requeued_id else {}
+        found += links.orders(PendingEntry, words, stream, status.group, held, **query)
     if status.dead_letter_id:
-        url = links.order(DeadLetter, Verb.REQUEUE, stream, status.group, status.dead_letter_id)
-        found.append((_("Have it handled again…"), url))
-    return [(text, url) for text, url in found if url]
+        again = {Verb.REQUEUE: _("Have it handled again…")}
+        found += links.orders(DeadLetter, again, stream, status.group, status.dead_letter_id)
+    return found

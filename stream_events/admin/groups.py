@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from stream_events.admin.badges import badge
-from stream_events.admin.charts import sparkline
+from stream_events.admin.charts import histories, sparkline
 from stream_events.admin.chips import pending_link
 from stream_events.admin.display import UNKNOWN, aside, link, moment, number
 from stream_events.admin.filters import (
@@ -28,12 +28,11 @@ from stream_events.admin.filters import (
     wanted,
 )
 from stream_events.admin.group import GroupPage
-from stream_events.admin.history import histories
 from stream_events.admin.names import object_id
+from stream_events.admin.orders.wholes import GroupOrders
 from stream_events.admin.place import Place
 from stream_events.admin.sentences import consumers, lag, note, time_lag, why_unknown
 from stream_events.admin.snapshot import known_states, part
-from stream_events.admin.stream_orders import GroupOrders
 from stream_events.events import entry_time
 from stream_events.models import Consumer, Stream
 from stream_events.operations.history import Point, take_sample

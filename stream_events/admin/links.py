@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,13 @@ class Links:
         if not has_order_permission(self.request, verb):
             return ""
         return self._url(model, "order", (quote(object_id(*parts)), verb.value), query)
+
+    def orders(
+        self, model: type[Model], words: Mapping[Verb, str], *parts: str, **query: str
+    ) -> list[tuple[str, str]]:
+        """A button, as its text and its URL, for each verb in ``words`` that the user may order."""
+        found = [(text, self.order(model, verb, *parts, **query)) for verb, text in words.items()]
+        return [(text, url) for text, url in found if url]
 
     def pages(self) -> list[tuple[str, str, bool]]:
         """Every list of the section: its name, its URL, and whether the present page belongs to it."""

@@ -17,10 +17,10 @@ from stream_events.admin.badges import badge
 from stream_events.admin.chosen import ChosenGroupFilter, chosen_group, existing_groups, group_id
 from stream_events.admin.display import UNKNOWN, aside, duration, link, moment, number
 from stream_events.admin.moments import field_value
+from stream_events.admin.orders.picking import PickingAdmin
 from stream_events.admin.payloads import payload, shown_event
 from stream_events.admin.pending_cells import consumer_cell, deliveries_cell, due_words, error_cell
 from stream_events.admin.pending_entry import PendingEntryPage
-from stream_events.admin.picking import PickingAdmin
 from stream_events.admin.place import Place
 from stream_events.conf import get_settings
 from stream_events.models import PendingEntry

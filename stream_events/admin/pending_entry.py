@@ -12,7 +12,7 @@ from stream_events.admin.badges import badge
 from stream_events.admin.display import UNKNOWN, duration, exact_moment, link, moment
 from stream_events.admin.links import Links
 from stream_events.admin.names import object_id
-from stream_events.admin.orders import OrdersAdmin
+from stream_events.admin.orders.pages import OrdersAdmin
 from stream_events.admin.payloads import headers, payload, shown_event
 from stream_events.admin.pending_cells import consumer_cell, deliveries_cell, due_words
 from stream_events.exceptions import ConfigurationError
@@ -86,9 +86,7 @@ class PendingEntryPage(OrdersAdmin):
             Verb.CLAIM: _("Give to another consumer…"),
             Verb.DEAD: _("Make a dead letter…"),
         }
-        links = self.links(request)
-        found = [(text, links.order(PendingEntry, verb, *parts, **query)) for verb, text in words.items()]
-        return [(text, url) for text, url in found if url]
+        return self.links(request).orders(PendingEntry, words, *parts, **query)
 
 
 def _facts(entry: Pending, links: Links, stream: str, group: str) -> list[tuple[str, Any]]:

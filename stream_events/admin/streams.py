@@ -15,18 +15,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from stream_events.admin.badges import badge
-from stream_events.admin.charts import sparkline
+from stream_events.admin.charts import histories, sparkline
 from stream_events.admin.chips import dead_link, group_chip, pending_link
 from stream_events.admin.display import UNKNOWN, aside, moment, number
 from stream_events.admin.entries import EntryPages
 from stream_events.admin.filters import DEAD, HEALTH, DeadLettersFilter, HealthFilter, is_yes_or_no, wanted
-from stream_events.admin.history import histories
 from stream_events.admin.links import Links
+from stream_events.admin.orders.wholes import StreamOrders
 from stream_events.admin.overview import overview
 from stream_events.admin.place import Place
 from stream_events.admin.sentences import note
 from stream_events.admin.snapshot import known_states, part
-from stream_events.admin.stream_orders import StreamOrders
 from stream_events.events import entry_time
 from stream_events.keys import NO_GROUP
 from stream_events.operations.history import take_sample

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from stream_events.admin import orders
+from stream_events.admin.orders import pages as orders
 from stream_events.operations.audit import acts
 from stream_events.operations.plans import Limit
 from tests.admin.forms import LETTERS, act, confirm, form_of, go_on, send, sign_in, text

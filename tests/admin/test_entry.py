@@ -70,6 +70,15 @@ class TestOrders:
     def hrefs(self, response):
         return re.findall(r'href="([^"]*/order/[^"]*)"', response.content.decode())
 
+    def test_of_one_that_was_requeued_lead_to_where_it_is(self, admin, server, hand_out):
+        (entry_id,) = hand_out(1)
+        server.xack("t:orders", "billing", entry_id)
+        server.xadd("{t:orders}:billing:requeue", {"payload": "{}", "requeued_entry_id": entry_id})
+        server.xgroup_create("{t:orders}:billing:requeue", "billing", id="0")
+        server.xreadgroup("billing", "c", {"{t:orders}:billing:requeue": ">"})
+        acknowledge = next(one for one in self.hrefs(admin.get(url(entry_id))) if "/order/ack/" in one)
+        assert admin.get(acknowledge).status_code == 200
+
     def test_are_those_that_make_sense_for_each_group(self, admin, server, hand_out):
         (entry_id,) = hand_out(1)
         pending = f"/admin/stream_events/pendingentry/orders~billing~{entry_id}/order"

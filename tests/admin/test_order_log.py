@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from stream_events.admin import orders
+from stream_events.admin.orders import pages as orders
 from stream_events.operations.audit import acts
 from stream_events.operations.plans import Limit
 from tests.admin.forms import OPERATOR, PENDING, PENDING_LIST, act, boxes, confirm, go_on, order_url, sign_in, text

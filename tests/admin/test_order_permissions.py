@@ -82,8 +82,8 @@ def test_a_box_that_was_changed_is_refused(server, held, admin):
 
 def test_an_old_plan_is_refused(server, held, admin, monkeypatch):
     preview = act(admin, PENDING_LIST, "ack", boxes(admin.get(PENDING_LIST)))
-    monkeypatch.setattr("stream_events.admin.seals.LOOK", -1)
-    monkeypatch.setattr("stream_events.admin.seals.Seal.open.__defaults__", (-1,))
+    monkeypatch.setattr("stream_events.admin.orders.seals.LOOK", -1)
+    monkeypatch.setattr("stream_events.admin.orders.seals.Seal.open.__defaults__", (-1,))
     refused = confirm(admin, preview)
     assert "This form is too old" in text(refused)
     assert len(pending(server)) == 3

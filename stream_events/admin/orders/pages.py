@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 
 from stream_events.admin.access import has_order_permission, is_read_only
 from stream_events.admin.names import object_id, object_parts
-from stream_events.admin.order_forms import FORMS, OptionsForm
-from stream_events.admin.order_log import log_progress
-from stream_events.admin.order_words import plan_words, report_words, subject, title
+from stream_events.admin.orders.forms import FORMS, OptionsForm
+from stream_events.admin.orders.log import log_progress
+from stream_events.admin.orders.returns import NEXT, way_back
+from stream_events.admin.orders.seals import BATCH, BrokenSeal, Seal
+from stream_events.admin.orders.words import plan_words, report_words, subject, title
 from stream_events.admin.pages import RedisAdmin
 from stream_events.admin.problems import problem
-from stream_events.admin.returns import NEXT, way_back
-from stream_events.admin.seals import BATCH, BrokenSeal, Seal
 from stream_events.connections import UNAVAILABLE
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.orders import new_nonce

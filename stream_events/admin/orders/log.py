@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from stream_events.admin.names import object_id
-from stream_events.admin.order_words import where_words
+from stream_events.admin.orders.words import where_words
 from stream_events.models import Consumer, ConsumerGroup, Stream
 from stream_events.operations.plans import Order, Progress, Verb
 

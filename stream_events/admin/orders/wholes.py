@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from stream_events.admin.orders import OrdersAdmin
+from stream_events.admin.orders.pages import OrdersAdmin
 from stream_events.operations.places import checked_id
 from stream_events.operations.plans import Order, Target, Verb
 

@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 
 from stream_events.admin.access import has_order_permission, is_read_only
 from stream_events.admin.chosen import chosen_group
-from stream_events.admin.orders import OrdersAdmin
-from stream_events.admin.seals import BrokenSeal, Seal
+from stream_events.admin.orders.pages import OrdersAdmin
+from stream_events.admin.orders.seals import BrokenSeal, Seal
 from stream_events.operations.plans import Order, Target, Verb
 
 SCOPE = "scope"
