@@ -51,6 +51,11 @@ class Shape:
     has_requeued: bool = False
     options: tuple[Option, ...] = field(default=())
 
+    @property
+    def is_of_entries(self) -> bool:
+        """Whether nothing is to be done where there are no entries; a group without any can be deleted."""
+        return self.where is not None or self.verb is Verb.TRIM
+
     def add_arguments(self, parser: CommandParser) -> None:
         add_names(parser, group=self.group)
         if self.add_filters is not None:
