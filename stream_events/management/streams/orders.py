@@ -60,6 +60,7 @@ class Shape:
         add_names(parser, group=self.group)
         if self.add_filters is not None:
             what = "dead letter" if self.add_filters is add_letter_filters else "entry"
+            what = f"entry, or {what} of GROUP" if self.group else what
             parser.add_argument(
                 "--id",
                 dest="ids",
