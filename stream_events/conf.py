@@ -21,6 +21,7 @@ Unhandled = Literal["ack", "dead"]
 NoneOrMore = int
 Outbox = Mapping[str, Any]
 Severity = Literal["danger", "warning", "info"]
+Badge = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class AdminSettings:
     """What ``STREAM_EVENTS["ADMIN"]`` may hold."""
 
     read_only: bool = False  # True: nobody changes anything from the pages
-    environment: tuple[str, ...] = ()  # a badge on every page: its words, and "danger", "warning" or "info"
+    environment: Badge = ()  # a badge on every page: its words, and "danger", "warning" or "info"
     payload_formatter: str = ""  # dotted path of a function from a payload's text to the text that is shown
     min_refresh: float = 5.0  # pages do not refresh themselves more often
     scan_budget: int = 100_000  # entries that one page looks at for a filter that no index serves
@@ -176,6 +177,11 @@ def _value(name: str, kind: Any, value: Any) -> Any:
             valid = _is_list_of_names(value)
             wanted = "a list of names"
             value = tuple(value) if valid else value
+        case "Badge":
+            valid = _is_badge(value)
+            severities = ", ".join(map(repr, get_args(Severity)))
+            wanted = f"words and how to show them, such as ('production', 'danger'): the second is one of {severities}"
+            value = tuple(value) if valid else value
         case "str":
             valid = isinstance(value, str)
             wanted = "a string"
@@ -197,7 +203,8 @@ def _value(name: str, kind: Any, value: Any) -> Any:
             raise AssertionError(f"{name} has the type {other}, which nothing checks yet")
     if not valid:
         shown = "another value" if name in ("URL", "OPTIONS") else repr(value)
-        raise ConfigurationError(f"STREAM_EVENTS[{name!r}] must be {wanted}, got {shown}.")
+        where = "".join(f"[{part!r}]" for part in name.split("."))
+        raise ConfigurationError(f"STREAM_EVENTS{where} must be {wanted}, got {shown}.")
     return value
 
 
@@ -205,17 +212,17 @@ def _group(name: str, kind: type[AdminSettings] | type[MetricsSettings], raw: Ma
     """The settings in the dictionary ``raw``, which is the setting ``name``."""
     keys = _GROUP_KEYS[name]
     values = {keys[one].name: _value(f"{name}.{one}", keys[one].type, raw[one]) for one in raw if one in keys}
-    environment = values.get("environment")
-    if environment and (len(environment) != 2 or environment[1] not in get_args(Severity)):
-        raise ConfigurationError(
-            f"STREAM_EVENTS[{name!r}]['ENVIRONMENT'] is words and how to show them, such as ('production', 'danger');"
-            f" that is one of {', '.join(map(repr, get_args(Severity)))}. Got {environment!r}."
-        )
     return kind(**values)
 
 
 def _is_outbox(value: object) -> bool:
     return isinstance(value, Mapping) and set(value) <= {"DATABASES"} and all(map(_is_list_of_names, value.values()))
+
+
+def _is_badge(value: object) -> bool:
+    if not (isinstance(value, list | tuple) and _is_list_of_names(value)):
+        return False
+    return not value or (len(value) == 2 and value[1] in get_args(Severity))
 
 
 def _is_list_of_names(value: object) -> bool:

@@ -27,6 +27,8 @@ CRASHED = "crashed"  # the process ended each time while the handler ran
 TRIMMED = "trimmed"
 OPERATOR = "operator"
 
+REASONS = (MAX_DELIVERIES, REJECTED, CRASHED, UNDECODABLE, OVERSIZED, UNHANDLED, TRIMMED, OPERATOR)
+
 
 @dataclass(frozen=True, slots=True)
 class Wait:

@@ -205,3 +205,9 @@ def test_asks_redis_a_fixed_number_of_times(admin, round_trips, registry):
     with round_trips() as many:
         admin.get(URL)
     assert len(few) == len(many) <= 8
+
+
+def test_publishing_is_not_offered_where_nothing_may_be_changed(admin, settings):
+    assert "Publish test event" in text(admin.get("/admin/stream_events/stream/"))
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ADMIN": {"READ_ONLY": True}}
+    assert "Publish test event" not in text(admin.get("/admin/stream_events/stream/"))

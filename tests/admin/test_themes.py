@@ -63,13 +63,17 @@ def test_every_page_is_one_of_the_theme(project, tmp_path):
     assert "MENU True" in output
 
 
-def test_a_base_class_that_is_none_stops_the_start_with_the_reason(project, tmp_path):
+def test_a_base_class_that_is_none_is_reported_and_the_pages_do_without(project, tmp_path):
     change_settings(
         project, tmp_path, 'STREAM_EVENTS = {**STREAM_EVENTS, "ADMIN": {"BASE_CLASS": "django.db.models.Model"}}'
     )
     returncode, output = project.run("check")
     assert returncode == 1
     assert "STREAM_EVENTS['ADMIN']['BASE_CLASS'] is 'django.db.models.Model', which is no ModelAdmin." in output
+    code = "from django.contrib import admin; print([str(one) for one in admin.site._registry])"
+    returncode, output = project.run("shell", "-c", code)
+    assert returncode == 0
+    assert "stream_events.models.Stream" in output
 
 
 def test_the_default_site_can_be_left_alone(project, tmp_path):

@@ -38,7 +38,7 @@ ORDERS = [
     Order(verb=Verb.DEAD, stream="orders", group="billing", where={"min_idle": "1234567.5"}),
     Order(verb=Verb.REQUEUE, stream="orders", group="billing", where={"event": "shop.order create", "since": "1-0"}),
     Order(verb=Verb.REPLAY, stream="orders", targets=(Target("1-0"),)),
-    Order(verb=Verb.REPLAY, stream="orders", group="billing", where={"reason": "failed", "handler": "invoice"}),
+    Order(verb=Verb.REPLAY, stream="orders", group="billing", where={"reason": "rejected", "handler": "invoice"}),
     Order(verb=Verb.RESET, stream="orders", group="billing", options={"to": "$", "force": "yes"}),
     Order(verb=Verb.RESET, stream="orders", group="billing", options={"to": "2026-08-22T09:10:00+00:00"}),
     Order(verb=Verb.TRIM, stream="orders", options={"maxlen": "0"}),

@@ -250,6 +250,17 @@ def test_check_says_what_it_found_in_one_line_each(ids):
     ]
 
 
+def test_check_counts_what_it_says(ids, server):
+    assert streams("check", "orders", "billing", "--max-dead", "9").out == "1 group is within its limits.\n"
+    assert streams("check", "orders", "billing", "--max-lag", "0").err.endswith("1 limit is exceeded.")
+
+
+def test_a_reason_that_there_is_not_is_refused(ids):
+    ran = streams("letters", "orders", "billing", "--reason", "failed")
+    assert ran.code != 0
+    assert "max_deliveries" in ran.err
+
+
 def test_without_limits_check_finds_groups_that_stand_still(ids, server):
     server.zadd(KEYS.consumers, {"one": (time.time() - 600) * 1000})
     ran = streams("check", "orders", "billing")

@@ -151,6 +151,27 @@ def test_nothing_to_do_is_no_error(server, pending):
     assert ran.err.endswith("There is nothing to do.\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("delete-consumer", "orders", "billing", "--consumer", "one"), "1 consumer deleted.\n"),
+        (("delete-group", "orders", "billing"), "1 group deleted.\n"),
+        (("delete-stream", "orders"), "1 stream deleted.\n"),
+    ],
+    ids=["consumer", "group", "stream"],
+)
+def test_what_holds_no_entries_is_deleted_too(server, pending, arguments, said):
+    server.xack(KEYS.stream, "billing", *pending)
+    server.xtrim(KEYS.stream, maxlen=0)
+    ran = streams(*arguments, "--yes")
+    assert (ran.code, ran.out) == (0, said)
+
+
+def test_a_group_is_moved_although_no_entry_lies_between(server, pending):
+    ran = streams("reset", "orders", "billing", "--to", "latest", "--yes")
+    assert (ran.code, ran.out) == (0, "1 group moved.\n")
+
+
 def test_a_limit_ends_it_early_and_resume_goes_on(server, letters):
     first = streams(
         "requeue", "orders", "billing", "--error", "ValueError", "--limit", "4", "--yes", "--format", "json"

@@ -81,7 +81,7 @@ def test_the_mark_goes_along(server, group):
 def test_refuses_while_consumers_run(server, group):
     let_live(server)
     found = plan(order("reset", to="0"))
-    assert found.refusal == "1 consumer runs. Stop it first, or give the option force."
+    assert found.refusal == "1 consumer runs. Stop it first, or move the group even so (--force)."
     progress = reset("0")
     assert (progress.done, reasons(progress)) == (0, {"orders/billing": found.refusal})
     forced = plan(order("reset", to="0", force="yes"))

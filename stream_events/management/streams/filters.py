@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from stream_events.arguments import moment, positive_int, span
+from stream_events.consuming.policy import REASONS
 from stream_events.operations import filters
 from stream_events.operations.dead_letters import LetterFilter
 from stream_events.operations.pending import EntryState, PendingFilter
@@ -63,7 +64,7 @@ def add_pending_filters(parser: CommandParser) -> None:
 
 def add_letter_filters(parser: CommandParser) -> None:
     parser.add_argument("--error", metavar="CLASS", help="whose error is of this class, such as ValueError")
-    parser.add_argument("--reason", metavar="REASON", help="that died for this reason, such as failed or rejected")
+    parser.add_argument("--reason", choices=REASONS, help="that died for this reason")
     parser.add_argument("--handler", metavar="NAME", help="of this handler")
     parser.add_argument("--event", metavar="EVENT", help="“shop.order”, “create”, or both as “shop.order create”")
     _add_times(parser)

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from stream_events.management.exit_codes import CONFIGURATION
 from stream_events.management.streams.output import Output, Section
-from stream_events.management.streams.reading import add_flags
+from stream_events.management.streams.reading import add_flags, add_names
 from stream_events.operations.catalogue import catalogue
 from stream_events.registration import Handler, Source, dotted_path
 from stream_events.registry import Problem
@@ -28,8 +28,7 @@ _IDENTITY = {"func", "stream", "group", "name", "obj_types", "actions", "source"
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("stream", nargs="?", help="only its handlers")
-    parser.add_argument("group", nargs="?", help="only those of this group")
+    add_names(parser, "only its handlers", "only those of this group")
     add_flags(parser, watch=False)
 
 

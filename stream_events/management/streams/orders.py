@@ -51,10 +51,16 @@ class Shape:
     has_requeued: bool = False
     options: tuple[Option, ...] = field(default=())
 
+    @property
+    def is_of_entries(self) -> bool:
+        """Whether nothing is to be done where there are no entries; a group without any can be deleted."""
+        return self.where is not None or self.verb is Verb.TRIM
+
     def add_arguments(self, parser: CommandParser) -> None:
         add_names(parser, group=self.group)
         if self.add_filters is not None:
             what = "dead letter" if self.add_filters is add_letter_filters else "entry"
+            what = f"entry, or {what} of GROUP" if self.group else what
             parser.add_argument(
                 "--id",
                 dest="ids",

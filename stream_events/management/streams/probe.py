@@ -54,7 +54,8 @@ def run(output: Output, options: dict[str, Any]) -> None:
         if one.problem
     ]
     found = [*problems, *(breach for one in groups for breach in _breaches(one, options))]
-    ok = f"{number(len(groups))} groups are within their limits."
+    count = len(groups)
+    ok = "1 group is within its limits." if count == 1 else f"{number(count)} groups are within their limits."
     output.write(
         Section(
             "breaches",
@@ -62,10 +63,11 @@ def run(output: Output, options: dict[str, Any]) -> None:
             [{"PROBLEM": one.text} for one in found],
             text="\n".join(one.text for one in found) if found else ok,
         ),
-        Section("checked", {"groups": len(groups), "ok": not found}),
+        Section("checked", {"groups": count, "ok": not found}),
     )
     if found:
-        raise CommandError(f"{number(len(found))} of the limits are exceeded.", returncode=BREACHED)
+        said = "1 limit is" if len(found) == 1 else f"{number(len(found))} limits are"
+        raise CommandError(f"{said} exceeded.", returncode=BREACHED)
 
 
 def _breaches(state: GroupState, options: dict[str, Any]) -> Iterator[Breach]:

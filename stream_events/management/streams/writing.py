@@ -63,7 +63,7 @@ class Writing:
         if options["dry_run"]:
             self._write_plan(output, planned)
             output.note("Dry run: nothing was changed.")
-        elif planned.count == 0:
+        elif planned.count == 0 and self.shape.is_of_entries:
             self._write_result(output, planned, replace(progress, place=None), 0.0)
             output.note("There is nothing to do.")
         else:

@@ -23,8 +23,8 @@ from stream_events.operations.progress import Actor, Limit, Skipped
 CHUNK = 100
 
 _HELD = ngettext_lazy(
-    "It holds %(count)s entry, which would be lost. Give the option move to hand it back first.",
-    "It holds %(count)s entries, which would be lost. Give the option move to hand them back first.",
+    "It holds %(count)s entry, which would be lost. Have it handed back first (--move).",
+    "It holds %(count)s entries, which would be lost. Have them handed back first (--move).",
     "number",
 )
 _MOVED = ngettext_lazy(
@@ -58,7 +58,9 @@ class DeletingConsumer(Performance):
             return Look(order=self.order, summary=summary, refusal=refusal(error))
         if held and not self.is_given("move") and not why:
             why = counted(_HELD, held)
-        consequence = counted(_MOVED, held) if held else _("Nothing is lost: it holds no entries.")
+        consequence = "" if held else _("Nothing is lost: it holds no entries.")
+        if held and self.is_given("move"):
+            consequence = counted(_MOVED, held)
         return Look(order=self.order, summary=summary, consequence=consequence, count=held, refusal=why)
 
     def slice(self, place: str, actor: Actor, limit: Limit) -> Slice:
@@ -90,7 +92,7 @@ class DeletingConsumer(Performance):
 
     def _refusal(self) -> str:
         if self.consumer in self.running():
-            return _("It runs: stop it first.")
+            return _("It runs: stop it first. One that was killed counts as running until its lease ends.")
         rows: Any = self.client.xinfo_consumers(self.keys.stream, self.group)
         lease = self.client.zscore(self.keys.consumers, raw(self.consumer))
         known = raw(self.consumer) in {row["name"] for row in rows} or lease is not None

@@ -19,8 +19,8 @@ from stream_events.operations.states import GroupState, StreamState
 COUNTS = 3  # that a plan needs at most
 
 _RUNNING = ngettext_lazy(
-    "%(count)s consumer runs. Stop it first, or give the option force.",
-    "%(count)s consumers run. Stop them first, or give the option force.",
+    "%(count)s consumer runs. Stop it first, or move the group even so (--force).",
+    "%(count)s consumers run. Stop them first, or move the group even so (--force).",
     "number",
 )
 _AGAIN = ngettext_lazy(
