@@ -36,6 +36,7 @@ __all__ = [
     "Skipped",
     "Target",
     "Verb",
+    "confirm",
     "perform",
     "plan",
 ]
@@ -63,6 +64,15 @@ def plan(order: Order) -> Plan:
     Raises ``ConfigurationError`` when the order makes no sense, such as a group that is missing in it.
     """
     return _performance(order).plan()
+
+
+def confirm(order: Order) -> bool:
+    """Remember that the planned ``order`` was confirmed; False if it was before, and must not be performed again.
+
+    What it picks is looked at again anyway. But a whole group or stream may by now be another one of the same name.
+    """
+    is_whole = not order.targets and order.where is None
+    return not is_whole or _performance(order).remember()
 
 
 def perform(progress: Progress, actor: Actor, limit: Limit = DEFAULT_LIMIT) -> Progress:

@@ -178,6 +178,18 @@ def test_deletes_a_stream_by_its_name(server, held, admin):
     assert not server.exists(KEY)
 
 
+def test_an_old_confirmation_does_not_touch_the_next_group_of_that_name(server, held, admin):
+    options = admin.get(order_url("delete-group", "orders", "billing", model="consumergroup"))
+    preview = send(admin, options, "se-options")
+    assert "1 group deleted" in text(confirm(admin, preview, name="billing"))
+    server.xgroup_create(KEY, "billing", id="0")
+    again = confirm(admin, preview, name="billing")
+    assert "This was confirmed before" in text(again)
+    assert server.xinfo_groups(KEY)
+    confirm(admin, again, name="billing")
+    assert server.xinfo_groups(KEY) == []
+
+
 def test_trims_to_a_length(server, held, admin):
     options = admin.get(order_url("trim", "orders", model="stream"))
     preview = send(admin, options, "se-options", place="length", length="1")

@@ -27,7 +27,7 @@ from stream_events.admin.problems import problem
 from stream_events.connections import UNAVAILABLE
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.orders import new_nonce
-from stream_events.operations.plans import Actor, Level, Limit, Order, Plan, Progress, Verb, perform, plan
+from stream_events.operations.plans import Actor, Level, Limit, Order, Plan, Progress, Verb, confirm, perform, plan
 
 AT_ONCE = Limit(rows=1000, seconds=3.0)  # more than that becomes a batch
 SLICE = Limit(rows=2000, seconds=3.0)
@@ -160,6 +160,9 @@ class OrderPage:
         if name and posted.get("name", "").strip() != name:
             wrong = _("Type “%(name)s” to confirm. Nothing was changed.") % {"name": name}
             return self._show_plan(plan(order), wrong)
+        if not confirm(order):
+            again = _("This was confirmed before, and is not done again. What it would do now:")
+            return self._show_plan(plan(replace(order, nonce="")), again)
         return self._perform(Progress(order=order), AT_ONCE)
 
     def _perform(self, progress: Progress, limit: Limit) -> HttpResponse:

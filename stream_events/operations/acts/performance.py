@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import redis
 
 from stream_events.connections import inspecting_client
+from stream_events.consuming.replies import is_out_of_memory
 from stream_events.consuming.scripts import Scripts
 from stream_events.exceptions import ConfigurationError
-from stream_events.keys import GroupKeys, group_keys, is_derived, requeue_keys, stream_key
+from stream_events.keys import GroupKeys, group_keys, is_derived, order_key, requeue_keys, stream_key
 from stream_events.operations.command import command_for
 from stream_events.operations.inspection import stream_states
 from stream_events.operations.names import key_prefix, raw, readable
@@ -22,6 +23,8 @@ from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 
 CHEAP = 50  # entries that are dropped in the time of one that is looked at again
+
+CONFIRMED = 7200  # seconds that is remembered what was confirmed; a plan is good for an hour
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,6 +127,16 @@ class Performance(ABC):
             raise ConfigurationError(f"{verb} takes ids or a filter, not both.")
         if self.takes_targets and not order.targets and order.where is None:
             raise ConfigurationError(f"{verb} needs the ids of entries, or a filter; an empty filter means all.")
+
+    def remember(self) -> bool:
+        """Whether nobody has asked for the order so far."""
+        mark: Any = raw(order_key(self.order.stream, f"{self.order.nonce}-confirmed", self.prefix))
+        try:
+            return bool(self.client.set(mark, 1, nx=True, ex=CONFIRMED))
+        except redis.ResponseError as error:
+            if is_out_of_memory(error):
+                return True  # what deletes must be possible most of all then
+            raise
 
     def required(self, option: str) -> str:
         """The value of an option that has to be there."""
