@@ -13,7 +13,7 @@ import redis
 
 from stream_events.connections import inspecting_client
 from stream_events.keys import group_keys, stream_key
-from stream_events.operations.members import WAITING, Member, ask_leases, leases, members, milliseconds
+from stream_events.operations.members import WAITING, Member, ask_leases, leases, members, server_time
 from stream_events.operations.names import key_prefix, raw, readable
 
 _OURS = re.compile(r"(?P<host>.*)-(?P<pid>\d+)-[0-9a-f]{6}")  # as consuming.options makes them
@@ -75,7 +75,7 @@ def _of_groups(groups: Sequence[tuple[str, str]]) -> list[ConsumerInfo]:
         pipeline.xinfo_consumers(raw(keys.requeue), raw(group))
         ask_leases(pipeline, raw(keys.consumers))
     time, *replies = pipeline.execute(raise_on_error=False)
-    now = milliseconds(time)
+    now = server_time(time)
     found: list[ConsumerInfo] = []
     for at, (stream, group) in enumerate(groups):
         present, requeued, ends = ([] if _is_refused(one) else one for one in replies[3 * at : 3 * at + 3])

@@ -14,7 +14,7 @@ from stream_events.connections import explain, inspecting_client
 from stream_events.consuming.replies import follows, is_group_gone
 from stream_events.events import entry_time
 from stream_events.keys import TOMBSTONE, group_keys
-from stream_events.operations.members import WAITING, Member, ask_leases, leases, members, milliseconds
+from stream_events.operations.members import WAITING, Member, ask_leases, leases, members, server_time
 from stream_events.operations.names import key_prefix, raw, readable
 from stream_events.operations.places import NOTHING
 from stream_events.operations.states import LATE, GroupState, Health, StreamState
@@ -49,7 +49,7 @@ def looked_at(groups: Sequence[tuple[StreamState, GroupState]]) -> list[GroupSta
     time, *replies = pipeline.execute(raise_on_error=False)
     if isinstance(time, Exception):
         raise time
-    now = milliseconds(time)
+    now = server_time(time)
     return [
         _judged(stream, _told(stream, group, replies[_ASKED * at : _ASKED * (at + 1)], now))
         for at, (stream, group) in enumerate(groups)

@@ -14,7 +14,7 @@ from stream_events.connections import inspecting_client
 from stream_events.consuming.replies import is_absent
 from stream_events.keys import group_keys, requeue_keys
 from stream_events.operations.contents import json_object
-from stream_events.operations.members import ask_leases, leases, milliseconds
+from stream_events.operations.members import ask_leases, leases, server_time
 from stream_events.operations.names import key_prefix, raw
 from stream_events.operations.pages import STEP
 from stream_events.operations.places import Place, place_of
@@ -70,7 +70,7 @@ class PendingList:
             if isinstance(reply, Exception):
                 raise reply
         time, ends, errors = others
-        now, first = milliseconds(time), info.get("first-entry")
+        now, first = server_time(time), info.get("first-entry")
         return Facts(
             total=summary["pending"],
             held={one["name"]: one["pending"] for one in summary["consumers"]},

@@ -38,7 +38,7 @@ def leases(reply: Iterable[Sequence[Any]], now: float) -> dict[bytes, timedelta]
     return {name: timedelta(milliseconds=ends - now) for name, ends in reply}
 
 
-def milliseconds(reply: Sequence[int]) -> float:
+def server_time(reply: Sequence[int]) -> float:
     """Redis's clock, in milliseconds since the epoch."""
     seconds, microseconds = reply
     return seconds * 1000 + microseconds / 1000

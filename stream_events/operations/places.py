@@ -1,4 +1,4 @@
-"""Places in a stream: entry ids as numbers, in the order of the stream."""
+"""Places in a stream: entry ids as numbers, in the order of the stream, and as operators write them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Place = tuple[int, int]
 START: Place = (0, 0)  # ahead of every entry: none has this id
 LAST: Place = (_HIGHEST, _HIGHEST)
 NOTHING = "0-0"  # ``START`` as an id
+_ENDS = {"0": START, "earliest": START, "$": LAST, "latest": LAST}
 
 
 def checked_id(entry_id: str) -> str:
@@ -80,3 +81,29 @@ def span(since: str = "", until: str = "", *, after: str = "", ahead_of: str = "
     if ahead_of:
         last = min(last, before(place(ahead_of)))
     return first, last
+
+
+def place_from(text: str, option: str) -> tuple[Place, bool]:
+    """The place that ``text`` means, and whether it is a time; raises ``ConfigurationError``.
+
+    A time without a zone is UTC.
+    """
+    try:
+        return place(text), False
+    except ConfigurationError:
+        pass
+    try:
+        return place(place_at(datetime.fromisoformat(text))), True
+    except (ValueError, OverflowError):
+        raise ConfigurationError(
+            f"The option {option!r} is {text!r}. Write an entry id such as 1767225600000-0, or a time such as"
+            " 2026-01-31T14:05+01:00; without a zone it is UTC."
+        ) from None
+
+
+def position_from(text: str, option: str) -> Place:
+    """The place after which reading goes on, where ``text`` may also be an end of the stream, or ``earliest``."""
+    if text in _ENDS:
+        return _ENDS[text]
+    found, is_time = place_from(text, option)
+    return before(found) if is_time else found

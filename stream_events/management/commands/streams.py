@@ -8,10 +8,9 @@ from typing import Any
 import redis
 from django.core.management.base import CommandError, CommandParser
 
-from stream_events.conf import get_settings
 from stream_events.connections import UNAVAILABLE as REDIS_UNAVAILABLE
-from stream_events.connections import explain, safe_url
-from stream_events.management.checked import CheckedCommand
+from stream_events.connections import explain
+from stream_events.management.checked import CheckedCommand, unreachable
 from stream_events.management.exit_codes import ABORTED, UNAVAILABLE
 from stream_events.management.streams import READING, VERBS
 from stream_events.management.streams.output import FORMATS, Choice, Output
@@ -47,8 +46,7 @@ class Command(CheckedCommand):
         except KeyboardInterrupt:
             raise CommandError("Stopped.", returncode=ABORTED) from None
         except REDIS_UNAVAILABLE as error:
-            text = f"Redis at {safe_url(get_settings().url)} cannot be reached: {explain(error)}"
-            raise CommandError(text, returncode=UNAVAILABLE) from error
+            raise CommandError(unreachable(error), returncode=UNAVAILABLE) from error
         except redis.RedisError as error:
             raise CommandError(f"Redis refused: {explain(error)}") from error
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import OutputWrapper
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
 Row = Mapping[str, str]  # the text of each cell by the title of its column; empty where there is nothing to say
@@ -58,11 +58,15 @@ def is_rich(stdout: OutputWrapper) -> bool:
     return bool(stdout.isatty()) and importlib.util.find_spec("rich") is not None
 
 
-def write_rich_table(stdout: OutputWrapper, rows: Sequence[Row], style: Style, *, color: bool) -> None:
+def console_for(stdout: OutputWrapper, *, color: bool) -> Console:
     from rich.console import Console  # of the extra “cli”, so it may be missing
 
     file: Any = getattr(stdout, "_out", stdout)
-    console = Console(file=file, no_color=not color or None, highlight=False)
+    return Console(file=file, no_color=not color or None, highlight=False)
+
+
+def write_rich_table(stdout: OutputWrapper, rows: Sequence[Row], style: Style, *, color: bool) -> None:
+    console = console_for(stdout, color=color)
     console.print(table_for(rows, style, console.width, color=color))
 
 

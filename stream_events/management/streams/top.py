@@ -16,7 +16,7 @@ from stream_events.management.streams.display import clock
 from stream_events.management.streams.names import find_streams
 from stream_events.management.streams.output import Output, Section, visible
 from stream_events.management.streams.reading import WATCH, add_names, add_utc, interval, show
-from stream_events.management.streams.tables import is_rich, table_for
+from stream_events.management.streams.tables import console_for, is_rich, table_for
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,12 +46,11 @@ def run(output: Output, options: dict[str, Any]) -> None:
 
 
 def _live(output: Output, every: float, look: Callable[[], Section]) -> None:
-    from rich.console import Console, Group  # of the extra “cli”
+    from rich.console import Group  # of the extra “cli”
     from rich.live import Live
     from rich.text import Text
 
-    file: Any = getattr(output.stdout, "_out", output.stdout)
-    console = Console(file=file, no_color=not output.color or None, highlight=False)
+    console = console_for(output.stdout, color=output.color)
     section, trouble = look(), ""
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:

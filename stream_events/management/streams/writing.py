@@ -12,11 +12,11 @@ import redis
 from django.core.management.base import CommandError, CommandParser
 
 from stream_events.arguments import pace, positive_int
-from stream_events.conf import get_settings
 from stream_events.connections import UNAVAILABLE as REDIS_UNAVAILABLE
-from stream_events.connections import explain, safe_url
+from stream_events.connections import explain
 from stream_events.consuming.stopping import interrupt, stop_on_signals
 from stream_events.exceptions import ConfigurationError, SelectionError
+from stream_events.management.checked import unreachable
 from stream_events.management.exit_codes import ABORTED, PARTIAL, UNAVAILABLE, USAGE
 from stream_events.management.progress import Advance, showing
 from stream_events.management.streams import asking
@@ -167,7 +167,7 @@ def _run(performing: Performing, output: Output, is_long: bool) -> tuple[str, in
     except KeyboardInterrupt:
         return "Stopped at once", ABORTED
     except REDIS_UNAVAILABLE as error:
-        return f"Redis at {safe_url(get_settings().url)} cannot be reached: {explain(error)}", UNAVAILABLE
+        return unreachable(error), UNAVAILABLE
     except redis.RedisError as error:
         return f"Redis refused: {explain(error)}", 1
     except ConfigurationError as error:

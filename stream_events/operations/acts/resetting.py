@@ -8,11 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
 from stream_events.operations.acts.counting import Count, count_entries
-from stream_events.operations.acts.moments import position_from
 from stream_events.operations.acts.performance import Look, Performance, Slice
 from stream_events.operations.numbers import counted, number
 from stream_events.operations.orders import with_option
-from stream_events.operations.places import Place, behind, entry_id_at, place
+from stream_events.operations.places import Place, behind, entry_id_at, place, position_from
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 

@@ -11,14 +11,13 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from stream_events.exceptions import ConfigurationError
 from stream_events.operations.acts.counting import Count, count_entries
-from stream_events.operations.acts.moments import place_from
 from stream_events.operations.acts.performance import CHEAP, Look, Performance, Slice
 from stream_events.operations.acts.refusals import refusal
 from stream_events.operations.names import raw
 from stream_events.operations.numbers import counted, number
 from stream_events.operations.orders import with_option
 from stream_events.operations.pages import STEP
-from stream_events.operations.places import START, Place, before, behind, entry_id_at, place, place_of
+from stream_events.operations.places import START, Place, before, behind, entry_id_at, place, place_from, place_of
 from stream_events.operations.progress import Actor, Limit, Skipped
 from stream_events.operations.states import GroupState, StreamState
 
