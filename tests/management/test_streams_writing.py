@@ -257,7 +257,7 @@ def test_a_resume_that_begins_nowhere_is_refused(server, pending, place):
     assert held(server) == 3
 
 
-@pytest.mark.parametrize("option", ["--handler", "--reason", "--event", "--error"])
+@pytest.mark.parametrize("option", ["--handler", "--event", "--error"])
 def test_a_filter_with_bytes_that_are_no_text_matches_nothing(server, letters, option):
     assert streams("requeue", "orders", "billing", option, "\udcff", "--yes").out == "0 requeued.\n"
     assert streams("letters", "orders", "billing", option, "\udcff").out == "0 of 30 dead letters\n"
