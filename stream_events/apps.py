@@ -19,6 +19,7 @@ class StreamEventsConfig(AppConfig):
 
     def ready(self) -> None:
         from stream_events import checks as own
+        from stream_events.operations import history
         from stream_events.plugins import load_plugins
         from stream_events.publishing import housekeeping, unseen
         from stream_events.signals import housekeeping as time_to_keep_house
@@ -29,6 +30,7 @@ class StreamEventsConfig(AppConfig):
             checks.register(check, "stream_events", deploy=True)
         connection_created.connect(unseen.watch, dispatch_uid="stream_events.unseen")
         time_to_keep_house.connect(housekeeping.send_what_waits, dispatch_uid="stream_events.outbox")
+        time_to_keep_house.connect(history.keep, dispatch_uid="stream_events.history")
         import_handler_modules()
         load_plugins()
 

@@ -13,6 +13,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import Error as AnyDatabaseError
 from django.db import connections, router
 from django.db.models import Model
+from django.utils.module_loading import import_string
 
 from stream_events.conf import EMBEDDED, get_settings, unknown_keys
 from stream_events.connections import make_client
@@ -49,8 +50,8 @@ def check_settings(app_configs: Configs, **_: Any) -> list[CheckMessage]:
     try:
         make_client(get_settings(), timeout=1)
     except ConfigurationError as error:
-        messages.append(Error(str(error), hint=error.hint or "See docs/settings.md.", id=BAD_SETTING))
-    return messages
+        return [*messages, Error(str(error), hint=error.hint or "See docs/settings.md.", id=BAD_SETTING)]
+    return [*messages, *_path_messages()]
 
 
 def check_handlers(app_configs: Configs, **_: Any) -> list[CheckMessage]:
@@ -131,6 +132,30 @@ def check_outbox_tables(app_configs: Configs, **_: Any) -> list[CheckMessage]:
 
 CHECKS = (check_settings, check_handlers, check_publishers, check_outbox)
 DEPLOYMENT_CHECKS = (check_deployment, check_outbox_tables)
+
+
+def _path_messages() -> Iterator[CheckMessage]:
+    """What is wrong with the settings of the admin that are dotted paths; the pages do without until it is mended."""
+    admin = get_settings().admin
+    for key, path, fits, what in (
+        ("PAYLOAD_FORMATTER", admin.payload_formatter, callable, "function"),
+        ("BASE_CLASS", admin.base_class, _is_model_admin, "ModelAdmin"),
+    ):
+        if not path:
+            continue
+        try:
+            why = "" if fits(import_string(path)) else f"is no {what}"
+        except Exception as error:  # noqa: BLE001 - whatever the module raises, it is the setting that leads there
+            why = f"cannot be imported: {type(error).__name__}: {error}"
+        if why:
+            text = f"STREAM_EVENTS['ADMIN'][{key!r}] is {path!r}, which {why.rstrip('.')}."
+            yield Error(text, hint="Give a dotted path, such as “mysite.streams.name”.", id=BAD_SETTING)
+
+
+def _is_model_admin(found: object) -> bool:
+    from django.contrib.admin import ModelAdmin  # a project may have no admin
+
+    return isinstance(found, type) and issubclass(found, ModelAdmin)
 
 
 def _outbox_aliases() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,6 +20,28 @@ OnFailure = Literal["outbox", "raise", "log"]
 Unhandled = Literal["ack", "dead"]
 NoneOrMore = int
 Outbox = Mapping[str, Any]
+Severity = Literal["danger", "warning", "info"]
+Badge = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminSettings:
+    """What ``STREAM_EVENTS["ADMIN"]`` may hold."""
+
+    read_only: bool = False  # True: nobody changes anything from the pages
+    environment: Badge = ()  # a badge on every page: its words, and "danger", "warning" or "info"
+    payload_formatter: str = ""  # dotted path of a function from a payload's text to the text that is shown
+    min_refresh: float = 5.0  # pages do not refresh themselves more often
+    scan_budget: int = 100_000  # entries that one page looks at for a filter that no index serves
+    base_class: str = ""  # dotted path of the ModelAdmin that a theme wants its pages to inherit from
+    register: bool = True  # False: not on the default admin site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """What ``STREAM_EVENTS["METRICS"]`` may hold."""
+
+    enabled: bool = True  # False: no history is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +74,21 @@ class Settings:
     inbox_retention: float = 30 * 86400.0  # how long once=True remembers an event
     handler_modules: tuple[str, ...] = ("stream_handlers",)  # imported from every installed app
     plugins: tuple[str, ...] = ()  # names of entry points of installed packages that are loaded
+    admin: AdminSettings = field(default_factory=AdminSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
+
+GROUPS: dict[str, type[AdminSettings] | type[MetricsSettings]] = {
+    "AdminSettings": AdminSettings,
+    "MetricsSettings": MetricsSettings,
+}  # settings that are dictionaries of settings, by their types
 
 KEYS = {option.name.upper(): option for option in fields(Settings)}
+_GROUP_KEYS = {
+    name: {one.name.upper(): one for one in fields(GROUPS[str(option.type)])}
+    for name, option in KEYS.items()
+    if option.type in GROUPS
+}
 
 _cached: tuple[object, Settings] | None = None
 
@@ -81,11 +115,12 @@ def unknown_keys() -> dict[str, str | None]:
     """Keys of ``STREAM_EVENTS`` that mean nothing, each with the known key that comes closest."""
     raw = getattr(django_settings, "STREAM_EVENTS", None)
     names = raw if isinstance(raw, Mapping) else ()
-    return {
-        str(name): next(iter(get_close_matches(str(name).upper(), KEYS, n=1)), None)
-        for name in names
-        if name not in KEYS
-    }
+    found = {str(name): _closest(str(name), KEYS) for name in names if name not in KEYS}
+    for group, keys in _GROUP_KEYS.items():
+        inner = raw.get(group) if isinstance(raw, Mapping) else None
+        if isinstance(inner, Mapping):
+            found |= {f"{group}.{name}": _closest(str(name), keys) for name in inner if name not in keys}
+    return found
 
 
 def is_configured() -> bool:
@@ -107,7 +142,7 @@ def _parse(raw: object) -> Settings:
         raw = {}
     if not isinstance(raw, Mapping):
         raise ConfigurationError(f"STREAM_EVENTS must be a dictionary, got {type(raw).__name__}.")
-    values = {KEYS[name].name: _value(name, raw[name]) for name in raw if name in KEYS}
+    values = {KEYS[name].name: _value(name, KEYS[name].type, raw[name]) for name in raw if name in KEYS}
     if "url" in values:
         values["url"] = _located(values["url"])
     return Settings(**values)
@@ -120,8 +155,12 @@ def _located(url: str) -> str:
     return f"{EMBEDDED}{quote(str(_project_folder() / '.stream_events'))}"
 
 
-def _value(name: str, value: Any) -> Any:
-    match KEYS[name].type:
+def _closest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(name.upper(), list(known), n=1)), None)
+
+
+def _value(name: str, kind: Any, value: Any) -> Any:
+    match kind:
         case "bool":
             valid = isinstance(value, bool)
             wanted = "True or False"
@@ -138,6 +177,11 @@ def _value(name: str, value: Any) -> Any:
             valid = _is_list_of_names(value)
             wanted = "a list of names"
             value = tuple(value) if valid else value
+        case "Badge":
+            valid = _is_badge(value)
+            severities = ", ".join(map(repr, get_args(Severity)))
+            wanted = f"words and how to show them, such as ('production', 'danger'): the second is one of {severities}"
+            value = tuple(value) if valid else value
         case "str":
             valid = isinstance(value, str)
             wanted = "a string"
@@ -151,16 +195,34 @@ def _value(name: str, value: Any) -> Any:
         case "Outbox":
             valid = _is_outbox(value)
             wanted = "a dictionary with no other key than 'DATABASES', a list of names"
+        case "AdminSettings" | "MetricsSettings":
+            valid = isinstance(value, Mapping)
+            wanted = "a dictionary"
+            value = _group(name, GROUPS[kind], value) if valid else value
         case other:
             raise AssertionError(f"{name} has the type {other}, which nothing checks yet")
     if not valid:
         shown = "another value" if name in ("URL", "OPTIONS") else repr(value)
-        raise ConfigurationError(f"STREAM_EVENTS[{name!r}] must be {wanted}, got {shown}.")
+        where = "".join(f"[{part!r}]" for part in name.split("."))
+        raise ConfigurationError(f"STREAM_EVENTS{where} must be {wanted}, got {shown}.")
     return value
+
+
+def _group(name: str, kind: type[AdminSettings] | type[MetricsSettings], raw: Mapping[Any, Any]) -> Any:
+    """The settings in the dictionary ``raw``, which is the setting ``name``."""
+    keys = _GROUP_KEYS[name]
+    values = {keys[one].name: _value(f"{name}.{one}", keys[one].type, raw[one]) for one in raw if one in keys}
+    return kind(**values)
 
 
 def _is_outbox(value: object) -> bool:
     return isinstance(value, Mapping) and set(value) <= {"DATABASES"} and all(map(_is_list_of_names, value.values()))
+
+
+def _is_badge(value: object) -> bool:
+    if not (isinstance(value, list | tuple) and _is_list_of_names(value)):
+        return False
+    return not value or (len(value) == 2 and value[1] in get_args(Severity))
 
 
 def _is_list_of_names(value: object) -> bool:

@@ -14,7 +14,9 @@ LONGEST_STREAM = 200  # characters; the name is a column of the outbox
 TOMBSTONE = "deleted"  # what the cursor holds after an operator has deleted the group
 
 _RELAY = "relay:"
+_STATS = "stats:"
 _HASH_TAG = re.compile(r"\A[^{}]*\{[^{}]+\}[^{}]*\Z")
+_DERIVED = re.compile(rb"\{[^{}]+\}[^{}]*:[^:{}~\s]+:(dead|requeue)\Z")
 _GROUP_FORBIDDEN = re.compile(r"[:{}~\s]")
 
 
@@ -52,8 +54,9 @@ def check_cache_prefix(prefix: str) -> None:
         raise ConfigurationError(
             f"The prefix of a cache is a non-empty printable string such as “cache:”, got {prefix!r}."
         )
-    if prefix.startswith(_RELAY) or _RELAY.startswith(prefix):
-        raise ConfigurationError(f"Cache prefix {prefix!r}: “{_RELAY}” is reserved; choose another such as “cache:”.")
+    for own in (_RELAY, _STATS):
+        if prefix.startswith(own) or own.startswith(prefix):
+            raise ConfigurationError(f"Cache prefix {prefix!r}: “{own}” is reserved; choose another such as “cache:”.")
 
 
 def check_position(name: str) -> None:
@@ -87,6 +90,7 @@ class GroupKeys:
     retry: str  # waiting entries by the time that they are due
     lost: str  # due times of a group that was lost, until they are put back
     progress: str  # what each handler has made of entries that several handlers want
+    errors: str  # of waiting entries: how they failed the last time
     dead: str  # dead letters, a stream
     requeue: str  # entries for this group only, a stream
     consumers: str  # names of consumers by the time that their leases end
@@ -98,9 +102,34 @@ def group_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
     return _group_keys(stream_key(stream, prefix), _base(stream, group, prefix))
 
 
+def is_derived(key: bytes, prefix: str = "") -> bool:
+    """Whether ``key`` belongs to a stream, or to this package, and is none that anybody publishes to."""
+    return bool(_DERIVED.search(key)) or key.startswith(f"{prefix}~".encode())
+
+
 def relay_key(alias: str, prefix: str = "") -> str:
     """The key of the lock that relays of the database ``alias`` hold where rows cannot be locked."""
     return f"{prefix}~{_RELAY}{alias}"
+
+
+def audit_key(prefix: str = "") -> str:
+    """The stream of what operators did."""
+    return f"{prefix}~audit"
+
+
+def tick_key(minute: int, prefix: str = "") -> str:
+    """The key that whoever takes the samples of ``minute`` holds."""
+    return f"{prefix}~{_STATS}tick:{minute}"
+
+
+def stats_key(stream: str, group: str, period: str, prefix: str = "") -> str:
+    """The samples of ``group`` in one ``period``, or of the stream itself for ``NO_GROUP``."""
+    return f"{_base(stream, 'stats', prefix)}:{period}:{group}"
+
+
+def stats_index_key(stream: str, prefix: str = "") -> str:
+    """The names of the groups of ``stream`` that there are samples of."""
+    return f"{_base(stream, 'stats', prefix)}:groups"
 
 
 def cache_root(cache_prefix: str, prefix: str = "") -> str:
@@ -111,6 +140,11 @@ def cache_root(cache_prefix: str, prefix: str = "") -> str:
 def position_key(stream: str, name: str, prefix: str = "") -> str:
     """The key that holds how far the consumer without a group that is called ``name`` has come in ``stream``."""
     return f"{_base(stream, '~position', prefix)}:{name}"
+
+
+def order_key(stream: str, nonce: str, prefix: str = "") -> str:
+    """The key that says how far an operator's order has come whose acts cannot be seen from what they left."""
+    return f"{_base(stream, '~order', prefix)}:{nonce}"
 
 
 def requeue_keys(stream: str, group: str, prefix: str = "") -> GroupKeys:
@@ -131,6 +165,7 @@ def _group_keys(stream: str, base: str, kind: str = "") -> GroupKeys:
         retry=f"{base}:{kind}retry",
         lost=f"{base}:{kind}lost",
         progress=f"{base}:{kind}progress",
+        errors=f"{base}:{kind}errors",
         dead=f"{base}:dead",
         requeue=f"{base}:requeue",
         consumers=f"{base}:consumers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Never
+from urllib.parse import unquote
 
 from django.db import models
 from django.db.models.functions import Now
@@ -31,7 +32,7 @@ class RedisModel(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return self.id
+        return " · ".join(map(unquote, self.id.split("~")))  # as admin.names has put it together
 
     def save(self, *args: Any, **kwargs: Any) -> Never:
         raise TypeError(f"{type(self).__name__} lives in Redis and has no table to be saved to.")
@@ -44,12 +45,52 @@ class Stream(RedisModel):
     class Meta(RedisModel.Meta):
         verbose_name = _("stream")
         verbose_name_plural = _("streams")
+        permissions = (
+            ("view_payload", _("Can see what events carry")),
+            ("publish_stream", _("Can publish a test event")),
+            ("replay_stream", _("Can append entries again, for every group")),
+            ("trim_stream", _("Can trim streams")),
+            ("delete_stream", _("Can delete streams")),
+        )
+
+
+class ConsumerGroup(RedisModel):
+    class Meta(RedisModel.Meta):
+        verbose_name = _("consumer group")
+        verbose_name_plural = _("consumer groups")
+        permissions = (
+            ("reset_consumergroup", _("Can move the position of consumer groups")),
+            ("delete_consumergroup", _("Can delete consumer groups")),
+        )
 
 
 class PendingEntry(RedisModel):
     class Meta(RedisModel.Meta):
         verbose_name = _("pending entry")
         verbose_name_plural = _("pending entries")
+        permissions = (
+            ("ack_pendingentry", _("Can acknowledge pending entries")),
+            ("claim_pendingentry", _("Can give pending entries to another consumer")),
+            ("retry_pendingentry", _("Can have pending entries handled now")),
+            ("deadletter_pendingentry", _("Can make dead letters of pending entries")),
+        )
+
+
+class DeadLetter(RedisModel):
+    class Meta(RedisModel.Meta):
+        verbose_name = _("dead letter")
+        verbose_name_plural = _("dead letters")
+        permissions = (
+            ("requeue_deadletter", _("Can have dead letters handled again")),
+            ("delete_deadletter", _("Can delete dead letters")),
+        )
+
+
+class Consumer(RedisModel):
+    class Meta(RedisModel.Meta):
+        verbose_name = _("consumer")
+        verbose_name_plural = _("consumers")
+        permissions = (("delete_consumer", _("Can delete consumers")),)
 
 
 class InboxEntry(models.Model):
@@ -94,4 +135,4 @@ class OutboxEvent(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return f"{self.aggregatetype} · {self.aggregateid} · {self.type}"
+        return f"{self.aggregatetype} · {self.event_id}"  # no more: not everybody may see what it carries

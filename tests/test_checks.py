@@ -57,6 +57,31 @@ def test_a_value_that_cannot_be_used_is_an_error(setting):
         assert ids(checks.check_settings(None)) == [checks.BAD_SETTING]
 
 
+@pytest.mark.parametrize(
+    ("key", "path", "text"),
+    [
+        ("PAYLOAD_FORMATTER", "no.such.module", "cannot be imported: ModuleNotFoundError: No module named 'no'"),
+        ("PAYLOAD_FORMATTER", "plain", "cannot be imported: ImportError: plain doesn't look like a module path"),
+        ("PAYLOAD_FORMATTER", "tests.test_checks.ids.nothing", "cannot be imported: ModuleNotFoundError"),
+        ("PAYLOAD_FORMATTER", "stream_events.version.VERSION", "is no function"),
+        ("BASE_CLASS", "no.such.module", "cannot be imported: ModuleNotFoundError: No module named 'no'"),
+        ("BASE_CLASS", "django.db.models.Model", "is no ModelAdmin"),
+        ("BASE_CLASS", "tests.test_checks.ids", "is no ModelAdmin"),
+    ],
+)
+def test_a_path_of_the_admin_that_leads_nowhere_is_an_error(key, path, text):
+    with override_settings(STREAM_EVENTS={"ADMIN": {key: path}}):
+        (message,) = checks.check_settings(None)
+    assert message.id == checks.BAD_SETTING
+    assert f"STREAM_EVENTS['ADMIN']['{key}'] is '{path}', which {text}" in message.msg
+
+
+def test_paths_of_the_admin_that_lead_somewhere_are_fine():
+    admin = {"PAYLOAD_FORMATTER": "tests.test_checks.ids", "BASE_CLASS": "django.contrib.admin.ModelAdmin"}
+    with override_settings(STREAM_EVENTS={"ADMIN": admin}):
+        assert checks.check_settings(None) == []
+
+
 def test_a_broken_registration_is_an_error_with_a_hint(registry):
     registry.register(broken, stream="orders", group="billing")
     (message,) = run_checks(tags=["stream_events"])

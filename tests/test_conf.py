@@ -52,6 +52,27 @@ def test_says_which_value_cannot_be_used(key, value, wanted):
     assert key in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("group", "key", "value", "wanted"),
+    [
+        ("ADMIN", "READ_ONLY", "yes", "True or False"),
+        ("ADMIN", "ENVIRONMENT", "production", "such as ('production', 'danger')"),
+        ("ADMIN", "ENVIRONMENT", None, "such as ('production', 'danger')"),
+        ("ADMIN", "ENVIRONMENT", ("production", "red"), "one of 'danger', 'warning', 'info'"),
+        ("ADMIN", "PAYLOAD_FORMATTER", 5, "a string"),
+        ("ADMIN", "MIN_REFRESH", 0, "seconds above 0"),
+        ("ADMIN", "SCAN_BUDGET", 1.5, "whole number"),
+        ("METRICS", "ENABLED", 1, "True or False"),
+    ],
+    ids=str,
+)
+def test_says_where_a_value_within_a_dictionary_cannot_be_used(group, key, value, wanted):
+    with override_settings(STREAM_EVENTS={group: {key: value}}), pytest.raises(ConfigurationError) as caught:
+        get_settings()
+    assert str(caught.value).startswith(f"STREAM_EVENTS['{group}']['{key}'] must be ")
+    assert wanted in str(caught.value)
+
+
 @override_settings(STREAM_EVENTS={"URL": ["redis://:hunter2@host"]})
 def test_shows_no_password_of_a_url_of_the_wrong_type():
     with pytest.raises(ConfigurationError) as caught:

@@ -16,7 +16,7 @@ LAYERS = [
     {"connections", "registry", "models", "signals", "cause"},
     {"publishing", "consuming", "plugins", "cache"},
     {"operations", "clients"},
-    {"admin", "management", "checks", "__main__"},
+    {"admin", "management", "templatetags", "checks", "__main__"},
     {"apps"},
 ]
 ROW = {name: number for number, row in enumerate(LAYERS) for name in row}

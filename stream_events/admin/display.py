@@ -10,13 +10,12 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
-PAYLOAD_LIMIT = 64 * 1024  # characters of a payload that a page shows
+from stream_events.operations.numbers import number as number
 
-
-def number(value: int) -> str:
-    """``value`` with the separators of the active language."""
-    return formats.number_format(value, use_l10n=True, force_grouping=True)
+UNKNOWN = "–"
+SHOWN = 64 * 1024  # characters of what an event carries that a page shows
 
 
 def moment(value: datetime) -> SafeString:
@@ -32,12 +31,28 @@ def exact_moment(value: datetime) -> str:
     return formats.date_format(timezone.localtime(value), "DATETIME_FORMAT")
 
 
-def readable_json(text: str) -> SafeString:
-    """``text`` indented if it is JSON, and as it is otherwise."""
+def indented(text: str) -> str:
+    """``text`` with lines and margins if it is JSON, and as it is otherwise."""
     with suppress(ValueError, RecursionError):
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    shown = text if len(text) <= PAYLOAD_LIMIT else f"{text[:PAYLOAD_LIMIT]}…"
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    return text
+
+
+def readable_json(text: str) -> SafeString:
+    """``text`` as a block, indented."""
+    text = indented(text)
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
     return format_html('<pre class="se-payload">{}</pre>', shown)
+
+
+def aside(text: str) -> SafeString:
+    """``text`` as a quiet second line of a cell; nothing if there is none."""
+    return format_html('<div class="help">{}</div>', text) if text else SafeString("")
+
+
+def link(url: str, text: str) -> SafeString | str:
+    """``text`` as a link, or as it is where there is nothing to link to."""
+    return format_html('<a href="{}">{}</a>', url, text) if url else text
 
 
 def duration(value: timedelta) -> str:
@@ -46,7 +61,12 @@ def duration(value: timedelta) -> str:
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
-    parts = [(days, _("d")), (hour, _("h")), (minute, _("min")), (second, _("s"))]
+    parts = [
+        (days, pgettext("unit of time", "d")),
+        (hour, pgettext("unit of time", "h")),
+        (minute, pgettext("unit of time", "min")),
+        (second, pgettext("unit of time", "s")),
+    ]
     while len(parts) > 1 and not parts[0][0]:
         parts.pop(0)
     largest, *rest = parts[:2]

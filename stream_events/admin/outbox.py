@@ -21,8 +21,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from stream_events.admin.display import duration, exact_moment, moment, number, readable_json
+from stream_events.admin.access import may_see_payload
+from stream_events.admin.display import UNKNOWN, duration, exact_moment, moment, number, readable_json
 from stream_events.admin.pages import ReadOnlyAdmin
+from stream_events.admin.payloads import shown_payload
 from stream_events.conf import get_settings
 from stream_events.connections import explain, safe_url
 from stream_events.exceptions import ConfigurationError, StreamEventsError
@@ -31,6 +33,7 @@ from stream_events.operations.inspection import server_version
 from stream_events.publishing.outbox_databases import outbox_aliases
 
 DATABASE = "database"
+CARRIED = ("object_key", "action")  # which the payload says as well
 LATE = 60.0  # seconds after which an operator is told why events may wait
 
 
@@ -76,14 +79,33 @@ class OutboxEventAdmin(ReadOnlyAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return OutboxChangeList
 
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return _seen_by(request, self.list_display)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return _seen_by(request, self.fields)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         extra = {"title": capfirst(self.opts.verbose_name_plural), **(extra_context or {})}
         view = super().changelist_view
         return self._page(request, lambda context: view(request, context | extra))
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
         view = super().changeform_view
-        return self._page(request, lambda _context: view(request, *args, **kwargs))
+        extra = {**self.section_context(request), **(extra_context or {})}
+        return self._page(request, lambda _context: view(request, object_id, form_url, extra))
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        found: Any = super().get_object(request, *args, **kwargs)
+        if found is not None:
+            found.carries = shown_payload(request, found.payload.encode())
+        return found
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Never:
         raise PermissionDenied
@@ -128,12 +150,16 @@ class OutboxEventAdmin(ReadOnlyAdmin):
         return format_html("{} · {}", exact_moment(at), moment(at))
 
     @admin.display(description=gettext_lazy("payload"))
-    def event_payload(self, row: Any) -> SafeString:
-        return readable_json(row.payload)
+    def event_payload(self, row: Any) -> SafeString | str:
+        return row.carries.summary() if row.carries.text is None else readable_json(row.carries.text)
 
     @admin.display(description=gettext_lazy("headers"))
     def event_headers(self, row: Any) -> SafeString | str:
-        return readable_json(row.headers) if row.headers else "–"
+        return readable_json(row.headers) if row.headers else UNKNOWN
+
+
+def _seen_by(request: HttpRequest, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in CARRIED or may_see_payload(request))
 
 
 def chosen_alias(request: HttpRequest) -> str | None:

@@ -1,112 +1,145 @@
-"""The page “Pending entries”."""
+"""The page “Pending entries”: what is in the hands of consumers, or waits for a retry."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
-from stream_events.admin.display import PAYLOAD_LIMIT, duration, moment, number
-from stream_events.admin.pages import AFTER, RedisAdmin, RedisChangeList
+from stream_events.admin import pending_filters
+from stream_events.admin.badges import badge
+from stream_events.admin.chosen import ChosenGroupFilter, chosen_group, existing_groups, group_id
+from stream_events.admin.display import UNKNOWN, aside, duration, link, moment, number
+from stream_events.admin.moments import field_value
+from stream_events.admin.orders.picking import PickingAdmin
+from stream_events.admin.payloads import payload, shown_event
+from stream_events.admin.pending_cells import consumer_cell, deliveries_cell, due_words, error_cell
+from stream_events.admin.pending_entry import PendingEntryPage
+from stream_events.admin.place import Place
 from stream_events.conf import get_settings
 from stream_events.models import PendingEntry
-from stream_events.operations.inspection import (
-    GroupState,
-    PendingState,
-    known_streams,
-    pending_page,
-    stream_states,
-)
-
-GROUP = "group"
-PREVIEW = 120  # characters of a payload that a list shows
-ENTRY_ID = re.compile(r"([0-9]{1,19})-([0-9]{1,19})")  # 19 digits always fit into Redis's 64 bits
+from stream_events.operations.pages import Budget, Page
+from stream_events.operations.pending import pending_entries
+from stream_events.operations.plans import Target, Verb
 
 
-class GroupFilter(admin.SimpleListFilter):
-    """Chooses the group; there is no “All”, because a pending list belongs to one group."""
-
-    title = gettext_lazy("group")
-    parameter_name = GROUP
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(group_id(group), f"{group.stream} · {group.name}") for group in existing_groups(request)]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        every = super().choices(changelist)
-        next(every)
-        return every
-
-
-class PendingEntryAdmin(RedisAdmin):
+class PendingEntryAdmin(PendingEntryPage, PickingAdmin):
     """Entries of one group that were handed to a consumer and not acknowledged, oldest first."""
 
-    list_display = ("entry", "payload", "consumer", "due", "idle", "deliveries")
-    list_filter = (GroupFilter,)
-    list_per_page = 50
-    show_facets = admin.ShowFacets.NEVER
+    list_display = ("entry", "event", "state", "error", "consumer", "idle", "deliveries", "preview")
+    list_filter = (ChosenGroupFilter, *pending_filters.FILTERS)
+    actions = ("retry", "ack", "claim", "dead")
+    verbs = (Verb.RETRY, Verb.ACK, Verb.CLAIM, Verb.DEAD)
 
-    def rows(
-        self, request: HttpRequest, changelist: RedisChangeList
-    ) -> tuple[Sequence[PendingEntry], int, str | None]:
+    def fetch(self, request: HttpRequest, place: Place) -> Page[Any]:
         group = chosen_group(request)
         if group is None:
-            return [], 0, None
-        page = pending_page(group.stream, group.name, after=_after(request), size=self.list_per_page)
-        return [_row(group, state) for state in page.entries], page.total, page.after
+            return Page()
+        return pending_entries(
+            group.stream,
+            group.name,
+            pending_filters.pending_filter(request),
+            after=place.at,
+            size=place.size,
+            budget=Budget(rows=get_settings().admin.scan_budget),
+            requeued=self.is_requeued(request),
+        )
+
+    def rows(self, request: HttpRequest, page: Page[Any]) -> list[Any]:
+        group = chosen_group(request)
+        names = (group.stream, group.name) if group else ()
+        query = {pending_filters.REQUEUED: "1"} if self.is_requeued(request) else {}
+        found = []
+        for item in page.rows:
+            row: Any = self.row(request, (*names, item))
+            row.state, row.names, row.query = item, (*names, item.entry_id), query
+            found.append(row)
+        return found
+
+    def name_parts(self, item: Any) -> tuple[str, ...]:
+        stream, group, entry = item
+        return stream, group, entry.entry_id
+
+    def target(self, item: Any) -> Target:
+        return Target(item.entry_id, item.owner, item.delivery_count)
+
+    def where(self, request: HttpRequest) -> dict[str, str]:
+        return pending_filters.where(request)
+
+    def is_requeued(self, request: HttpRequest) -> bool:
+        return pending_filters.is_requeued(request)
 
     def changelist_context(self, request: HttpRequest) -> dict[str, Any]:
-        group = chosen_group(request)
+        sought = {pending_filters.ERROR, pending_filters.SINCE, *Place.of(request).first()}
         return {
-            "chosen": group,
-            "choices": [(group_id(one), one) for one in existing_groups(request)],
-            "is_first_page": not _after(request),
+            "chosen": chosen_group(request),
+            "choices": [(group_id(one), one, _how_many(one.pending)) for one in existing_groups(request)],
+            "is_first_page": Place.of(request).is_first,
+            "is_filtered": bool(pending_filters.where(request)),
+            "is_requeued": self.is_requeued(request),
             "lease": duration(timedelta(seconds=get_settings().lease)),
+            "sought_error": request.GET.get(pending_filters.ERROR, ""),
+            "sought_since": field_value(request.GET.get(pending_filters.SINCE, "")),
+            "kept": [(name, value) for name, value in request.GET.items() if name not in sought],
         }
+
+    @admin.action(description=gettext_lazy("Have handled now…"), permissions=["retry"])
+    def retry(self, request: HttpRequest, _queryset: Any) -> HttpResponse | None:
+        return self.order_picked(request, Verb.RETRY)
+
+    @admin.action(description=gettext_lazy("Acknowledge…"), permissions=["ack"])
+    def ack(self, request: HttpRequest, _queryset: Any) -> HttpResponse | None:
+        return self.order_picked(request, Verb.ACK)
+
+    @admin.action(description=gettext_lazy("Give to another consumer…"), permissions=["claim"])
+    def claim(self, request: HttpRequest, _queryset: Any) -> HttpResponse | None:
+        return self.order_picked(request, Verb.CLAIM)
+
+    @admin.action(description=gettext_lazy("Make dead letters…"), permissions=["dead"])
+    def dead(self, request: HttpRequest, _queryset: Any) -> HttpResponse | None:
+        return self.order_picked(request, Verb.DEAD)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, Verb.RETRY)
+
+    def has_ack_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, Verb.ACK)
+
+    def has_claim_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, Verb.CLAIM)
+
+    def has_dead_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, Verb.DEAD)
 
     @admin.display(description=gettext_lazy("entry"))
     def entry(self, row: Any) -> SafeString:
-        return format_html('<code>{}</code><div class="help">{}</div>', row.state.entry_id, moment(row.state.added_at))
+        url = row.links.detail(PendingEntry, *row.names, **row.query)
+        text = format_html("<code>{}</code>", row.state.entry_id)
+        return format_html('{}<div class="help">{}</div>', link(url, text), moment(row.state.added_at))
+
+    @admin.display(description=gettext_lazy("event"))
+    def event(self, row: Any) -> str:
+        return shown_event(row.request, row.state.fields) or UNKNOWN
 
     @admin.display(description=gettext_lazy("payload"))
-    def payload(self, row: Any) -> SafeString | str:
-        text = row.state.payload
-        if text is None:
+    def preview(self, row: Any) -> SafeString | str:
+        if row.state.fields is None:
             return _("Deleted: the stream was trimmed while the entry was pending.")
-        if len(text) <= PREVIEW:
-            return format_html("<code>{}</code>", text)
-        preview = Truncator(text).chars(PREVIEW)
-        return format_html(
-            '<details><summary><code>{}</code></summary><pre class="se-payload">{}</pre></details>',
-            preview,
-            text[:PAYLOAD_LIMIT],
-        )
+        return payload(row.request, row.state.fields).preview()
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, row: Any) -> SafeString:
+        return format_html("{}{}", badge(row.state.state), aside(due_words(row.state)))
 
     @admin.display(description=gettext_lazy("consumer"))
-    def consumer(self, row: Any) -> str:
-        return str(row.state.consumer) or "–"
-
-    @admin.display(description=gettext_lazy("due"))
-    def due(self, row: Any) -> SafeString | str:
-        if row.state.due_at is None:
-            return "–"
-        rest = row.state.due_at - datetime.now(UTC)
-        if rest <= timedelta(0):
-            return _("retry now")
-        return format_html('{}<div class="help">{}</div>', _("retry in %s") % duration(rest), moment(row.state.due_at))
+    def consumer(self, row: Any) -> SafeString | str:
+        return consumer_cell(row.state, row.links, *row.names[:2])
 
     @admin.display(description=gettext_lazy("idle"))
     def idle(self, row: Any) -> str:
@@ -114,38 +147,12 @@ class PendingEntryAdmin(RedisAdmin):
 
     @admin.display(description=gettext_lazy("deliveries"))
     def deliveries(self, row: Any) -> str:
-        return number(row.state.delivery_count)
+        return deliveries_cell(row.state)
+
+    @admin.display(description=gettext_lazy("last error"))
+    def error(self, row: Any) -> SafeString | str:
+        return error_cell(row.state.error)
 
 
-def group_id(group: GroupState) -> str:
-    """How the group is named in a URL."""
-    return f"{group.stream}:{group.name}"
-
-
-def existing_groups(request: HttpRequest) -> list[GroupState]:
-    """The groups that Redis knows, looked up once a request."""
-    found: list[GroupState] | None = getattr(request, "_stream_events_groups", None)
-    if found is None:
-        states = stream_states(known_streams())
-        found = [group for stream in states for group in stream.groups if group.exists]
-        request._stream_events_groups = found  # type: ignore[attr-defined]
-    return found
-
-
-def chosen_group(request: HttpRequest) -> GroupState | None:
-    """The group in the URL, or the only one there is."""
-    groups = existing_groups(request)
-    if GROUP not in request.GET and len(groups) == 1:
-        return groups[0]
-    return next((group for group in groups if group_id(group) == request.GET.get(GROUP)), None)
-
-
-def _after(request: HttpRequest) -> str:
-    after = request.GET.get(AFTER, "")
-    return after if ENTRY_ID.fullmatch(after) else ""
-
-
-def _row(group: GroupState, state: PendingState) -> PendingEntry:
-    row = PendingEntry(id=f"{group_id(group)}:{state.entry_id}")
-    row.state = state  # type: ignore[attr-defined]
-    return row
+def _how_many(count: int) -> str:
+    return ngettext("%s pending", "%s pending", count) % number(count)

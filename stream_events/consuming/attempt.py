@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections.abc import Sequence
@@ -14,7 +15,10 @@ from stream_events.consuming.policy import Dead, Policy, Progress, Wait
 from stream_events.events import REQUEUED_ENTRY_ID, REQUEUED_HANDLER, Entry, Event
 from stream_events.registration import Handler
 
-TRACEBACK_LIMIT = 8192  # characters of a traceback that a dead letter keeps: its end, where the cause is
+ERROR_LIMIT = 8192  # characters of an error that a dead letter keeps
+TRACEBACK_LIMIT = 8192  # and of its traceback: the end, where the cause is
+WAITING_ERROR = 500  # and what is kept of an error while its entry waits
+WAITING_TRACEBACK = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,23 @@ class Letter:
     def fields(self, entry: Entry, consumer: str) -> dict[str, str | int]:
         """What a dead letter has beside the fields of its entry."""
         original = entry.fields.get(REQUEUED_ENTRY_ID.encode(), entry.entry_id.encode())
+        # The others have handled what was requeued for one of them.
+        only = entry.fields.get(REQUEUED_HANDLER.encode(), b"")
         fields: dict[str, str | int] = {
             "dead_reason": self.reason,
-            "dead_error": _described(self.error),
+            "dead_error": _described(self.error)[:ERROR_LIMIT],
             "dead_traceback": _traceback(self.error),
-            "dead_handler": self.handler.name if self.handler else "",
+            "dead_handler": self.handler.name if self.handler else only.decode(errors="replace"),
             "dead_delivery_count": self.deliveries or entry.starts,
             "dead_entry_id": original.decode(errors="replace"),
             "dead_consumer": consumer,
             "dead_at": datetime.now(UTC).isoformat(),
         }
-        return {name: _encodable(value) for name, value in fields.items() if value != ""}
+        return {
+            name: _encodable(value) if isinstance(value, str) else value
+            for name, value in fields.items()
+            if value != ""
+        }
 
 
 @dataclass(slots=True)
@@ -50,6 +60,7 @@ class Attempt:
     event: Event
     progress: Progress = field(default_factory=Progress)
     letters: list[Letter] = field(default_factory=list)
+    failed: list[Letter] = field(default_factory=list)  # what those say whose handlers are called again
     wanted: Sequence[Handler] = ()
     ready: list[Handler] = field(default_factory=list)  # still to be called at this start
     passed_over: list[Handler] = field(default_factory=list)  # not due yet
@@ -86,6 +97,7 @@ class Attempt:
         match decide.after_failure(handler, error, deliveries):
             case Wait(delay):
                 self.progress.postpone(handler, time.time() + delay)
+                self.failed.append(Letter("", handler, error, deliveries))
             case Dead(reason):
                 self.letters.append(Letter(reason, handler, error, deliveries))
 
@@ -115,6 +127,10 @@ class Attempt:
         """The same for a start that does not count."""
         return self.progress.dump() if len(self.wanted) > 1 else b""
 
+    def failure(self, *, with_letters: bool = False) -> bytes:
+        """How the handlers failed that are called again; nothing if none did."""
+        return failure([*self.failed, *(self.letters if with_letters else ())])
+
     def _has_crashed(self, handler: Handler, decide: Policy) -> bool:
         deliveries = self.progress.deliveries(handler, self.entry.starts)
         if not decide.has_crashed_too_often(handler, deliveries):
@@ -122,6 +138,17 @@ class Attempt:
         text = f"The process ended each time while the handler ran; it was started {deliveries - 1} times."
         self.letters.append(Letter(policy.CRASHED, handler, text, deliveries - 1))
         return True
+
+
+def failure(letters: Sequence[Letter]) -> bytes:
+    """What the server keeps of the last failure of an entry while it waits."""
+    if not letters:
+        return b""
+    last = letters[-1].error
+    names = [letter.handler.name for letter in letters if letter.handler]
+    text, trace = " ".join(_encodable(_described(last)).split()), _encodable(_traceback(last))
+    kept = {"error": text[:WAITING_ERROR], "traceback": trace[-WAITING_TRACEBACK:], "handlers": names}
+    return json.dumps(kept).encode()
 
 
 def _described(error: BaseException | str) -> str:
@@ -139,5 +166,5 @@ def _traceback(error: BaseException | str) -> str:
     return "".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:]
 
 
-def _encodable(value: str | int) -> str | int:
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

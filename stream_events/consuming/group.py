@@ -56,6 +56,7 @@ class Verdict(NamedTuple):
     delay: float | None = None
     delivery_count: int = 0  # while it waits
     progress: bytes = b""
+    error: bytes = b""  # how its handlers failed; without one, the last one stays
 
 
 class Group:
@@ -174,7 +175,7 @@ class Group:
         """
         arguments: list[Any] = [self.consumer, entry.entry_id, entry.delivery_count, int(self.addressed)]
         delay = "" if verdict.delay is None else milliseconds(verdict.delay)
-        arguments += [verdict.delivery_count, delay, verdict.progress, len(verdict.letters)]
+        arguments += [verdict.delivery_count, delay, verdict.progress, verdict.error, len(verdict.letters)]
         for letter in verdict.letters:
             arguments += [2 * len(letter), *flat(letter)]
         reply = self.run("settle", *arguments, *(flat(entry.fields) if is_trimmed else ()))

@@ -25,6 +25,9 @@ REJECTED = "rejected"
 MAX_DELIVERIES = "max_deliveries"
 CRASHED = "crashed"  # the process ended each time while the handler ran
 TRIMMED = "trimmed"
+OPERATOR = "operator"
+
+REASONS = (MAX_DELIVERIES, REJECTED, CRASHED, UNDECODABLE, OVERSIZED, UNHANDLED, TRIMMED, OPERATOR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,11 @@ def is_group_gone(error: redis.RedisError) -> bool:
     return any(words in text for words in ("NOGROUP", "no such key", "UNBLOCKED the stream key no longer exists"))
 
 
+def is_absent(error: redis.RedisError) -> bool:
+    """Whether there is no such stream or group: the key is missing, or holds something else."""
+    return is_group_gone(error) or "WRONGTYPE" in str(error)
+
+
 def is_out_of_memory(error: redis.RedisError) -> bool:
     """Whether Redis refused for ``maxmemory``; from a script, versions before 7 say so in a plain error."""
     return "used memory > 'maxmemory'" in str(error)

@@ -9,7 +9,7 @@ import redis
 
 from stream_events.connections import explain
 from stream_events.consuming import policy
-from stream_events.consuming.attempt import Attempt, Letter
+from stream_events.consuming.attempt import Attempt, Letter, failure
 from stream_events.consuming.context import Context
 from stream_events.consuming.group import Settled, Verdict
 from stream_events.consuming.hand import Hand
@@ -34,8 +34,10 @@ class Settlement:
         if not attempt.wanted and not attempt.letters:
             self._tally.add("unhandled")
         if attempt.letters or delay is not None:
-            refused = Verdict((), self._context.settings.backoff, entry.starts - 1, attempt.state(with_letters=False))
-            self._settle(hand, entry, attempt.letters, Verdict((), delay, entry.starts, attempt.state()), refused)
+            state, errors = attempt.state(with_letters=False), attempt.failure(with_letters=True)
+            refused = Verdict((), self._context.settings.backoff, entry.starts - 1, state, errors)
+            verdict = Verdict((), delay, entry.starts, attempt.state(), attempt.failure())
+            self._settle(hand, entry, attempt.letters, verdict, refused)
         elif entry.is_new:
             hand.finish(entry.entry_id)
         else:
@@ -44,8 +46,9 @@ class Settlement:
     def settle_undecodable(self, hand: Hand, entry: Entry, reason: str, text: str) -> None:
         """Make a dead letter of an entry that is no event."""
         logger.error("entry_not_decoded stream=%s entry_id=%s error=%r", self._context.stream, entry.entry_id, text)
-        refused = Verdict((), self._context.settings.backoff, entry.starts - 1)
-        self._settle(hand, entry, [Letter(reason, error=text)], Verdict(), refused)
+        letters = [Letter(reason, error=text)]
+        refused = Verdict((), self._context.settings.backoff, entry.starts - 1, error=failure(letters))
+        self._settle(hand, entry, letters, Verdict(), refused)
 
     def give_up(self, hand: Hand, attempt: Attempt) -> None:
         """Hand back an entry some of whose handlers may have finished; this start does not count."""

@@ -6,8 +6,15 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 
+from stream_events.conf import get_settings
+from stream_events.connections import explain, safe_url
 from stream_events.exceptions import ConfigurationError, EmbeddedServerError, RedisUnavailableError, SelectionError
 from stream_events.management.exit_codes import CONFIGURATION, UNAVAILABLE, USAGE
+
+
+def unreachable(error: Exception) -> str:
+    """What to say when Redis does not answer."""
+    return f"Redis at {safe_url(get_settings().url)} cannot be reached: {explain(error)}"
 
 
 class CheckedCommand(BaseCommand):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import Error, connections, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from stream_events.connections import explain
 from stream_events.models import OutboxEvent
@@ -40,7 +41,7 @@ def outbox_backlogs() -> list[Backlog]:
 def outbox_backlog(alias: str) -> Backlog:
     """The backlog of one database. Never raises because of the database."""
     if alias not in connections:
-        return Backlog(alias=alias, problem=f"There is no database {alias!r} in DATABASES.")
+        return Backlog(alias=alias, problem=_("There is no database “%s” in DATABASES.") % alias)
     try:
         # An error inside a transaction must not spoil it for those who are in it; alone, none is opened.
         with transaction.atomic(using=alias) if connections[alias].in_atomic_block else nullcontext():
@@ -68,5 +69,8 @@ def _ask(alias: str) -> Backlog:
 def _problem(alias: str, error: Error) -> str:
     with suppress(Error):
         if not has_table(alias):
-            return f"The outbox has no table in the database {alias!r}: run {migrate_command(alias)}"
-    return f"The database {alias!r} does not answer: {explain(error)}"
+            return _("The outbox has no table in the database “%(alias)s”: run %(command)s") % {
+                "alias": alias,
+                "command": migrate_command(alias),
+            }
+    return _("The database “%(alias)s” does not answer: %(error)s") % {"alias": alias, "error": explain(error)}

@@ -1,7 +1,11 @@
+from contextlib import contextmanager
+
 import pytest
 from django.contrib.auth.models import Permission, User
+from redis.connection import AbstractConnection
 
 from stream_events import StreamPublisher
+from tests.operations.acting import make_group, publish, read
 
 
 @pytest.fixture
@@ -36,3 +40,32 @@ def hand_out(server):
         return ids
 
     return run
+
+
+@pytest.fixture
+def round_trips(monkeypatch):
+    """Gathers what is sent to Redis while the block runs: a pipeline is sent at once."""
+
+    @contextmanager
+    def gather():
+        sent = []
+        send = AbstractConnection.send_packed_command
+
+        def count(self, command, *args, **kwargs):
+            sent.append(command)
+            return send(self, command, *args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(AbstractConnection, "send_packed_command", count)
+            yield sent
+
+    return gather
+
+
+@pytest.fixture
+def held(admin, server, registry):
+    """The ids of three entries that the consumer web-1 holds."""
+    registry.register(print, stream="orders", group="billing")
+    publish(3)
+    make_group(server)
+    return read(server)

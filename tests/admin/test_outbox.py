@@ -5,6 +5,7 @@ import re
 import pytest
 
 from stream_events.admin import outbox
+from stream_events.models import OutboxEvent
 from stream_events.operations import backlog
 from tests.management.test_runconsumer import change_settings
 from tests.outboxes import AWAY, let_wait, take_table_away
@@ -142,6 +143,37 @@ class TestDetail:
         assert client.post(link, {"aggregatetype": "x"}).status_code == 403
         assert client.post(link.replace("/change/", "/delete/"), {"post": "yes"}).status_code == 403
 
+    def test_without_the_permission_for_payloads_there_are_only_size_and_keys(self, staff):
+        let_wait(1, payload='{"customer":"Ana"}')
+        client = staff("view_outboxevent")
+        text = page(client.get(self.link(client.get(URL))))
+        assert "Ana" not in text
+        assert "18 bytes · keys: customer" in text
+
+    def test_without_the_permission_for_payloads_nobody_learns_what_happened_to_which_object(self, staff):
+        let_wait(1)
+        OutboxEvent.objects.update(aggregateid="ana@example.org", type="vip")
+        client = staff("view_outboxevent")
+        response = client.get(URL)
+        for text in (page(response), page(client.get(self.link(response)))):
+            assert "ana@example.org" not in text
+            assert "vip" not in text
+
+    def test_a_payload_is_shown_as_the_formatter_wants_it(self, admin, settings):
+        settings.STREAM_EVENTS = {
+            **settings.STREAM_EVENTS,
+            "ADMIN": {"PAYLOAD_FORMATTER": "tests.admin.test_entry.masked"},
+        }
+        let_wait(1, payload='{"customer":"Ana"}')
+        text = page(admin.get(self.link(admin.get(URL))))
+        assert "Ana" not in text
+        assert "M. of 18" in text
+
+    def test_the_environment_has_its_badge(self, admin, settings):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ADMIN": {"ENVIRONMENT": ("production", "danger")}}
+        let_wait(1)
+        assert "se-environment" in page(admin.get(self.link(admin.get(URL))))
+
     def test_an_event_that_was_sent_meanwhile_is_no_crash(self, admin):
         (event,) = let_wait(1)
         link = self.link(admin.get(URL))
@@ -176,7 +208,7 @@ class TestUnavailable:
             "print(response.status_code, response.content.decode())\n"
         )
         assert "503 " in output
-        assert "The database &#x27;away&#x27; does not answer" in output
+        assert "The database “away” does not answer" in output
 
     def test_without_any_database_it_says_so(self, admin, settings):
         settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "OUTBOX": {"DATABASES": []}}
@@ -193,3 +225,12 @@ class TestUnavailable:
     def test_pages_that_make_no_sense_here_ask_no_table(self, admin, path):
         take_table_away("default")
         assert admin.get(f"{URL}{path}").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["", "{}/change/"])
+def test_the_environment_has_a_badge(admin, settings, path):
+    let_wait()
+    settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ADMIN": {"ENVIRONMENT": ("production", "danger")}}
+    response = admin.get(URL)
+    position = shown(response)[0]
+    assert "se-environment se-danger" in page(admin.get(URL + path.format(position)))

@@ -1,6 +1,7 @@
 """The section as a whole: permissions, other sites, other commands, and Redis gone."""
 
 import io
+import re
 
 import pytest
 from django.apps import apps
@@ -11,7 +12,10 @@ from django.core.management import call_command
 from stream_events.admin import register
 from stream_events.models import PendingEntry, Stream
 
-REDIS_PAGES = ["stream", "pendingentry"]
+REDIS_PAGES = ["stream", "consumergroup", "pendingentry", "deadletter", "consumer"]
+DETAILS = ["stream/orders/change", "stream/orders/entries", "stream/orders~1-0/entry"]
+DETAILS += ["consumergroup/orders~billing/change", "consumer/orders~billing~worker/change"]
+DETAILS += ["stream/orders/history", "pendingentry/orders~billing~1-0/change", "deadletter/orders~billing~1-0/change"]
 PAGES = [*REDIS_PAGES, "outboxevent"]
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
@@ -54,20 +58,30 @@ def test_nobody_can_add_change_or_delete(admin, name):
 
 def test_there_are_only_permissions_that_mean_something():
     found = Permission.objects.filter(content_type__app_label="stream_events").values_list("codename", flat=True)
-    assert set(found) == {"view_stream", "view_pendingentry", "view_outboxevent"}
+    looking = {"stream", "consumergroup", "pendingentry", "deadletter", "consumer", "outboxevent"}
+    acting = {
+        *("publish_stream", "replay_stream", "trim_stream", "delete_stream"),
+        *("reset_consumergroup", "delete_consumergroup"),
+        *("ack_pendingentry", "claim_pendingentry", "retry_pendingentry", "deadletter_pendingentry"),
+        *("requeue_deadletter", "delete_deadletter", "delete_consumer"),
+    }
+    assert set(found) == {f"view_{one}" for one in looking} | {"view_payload"} | acting
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_second_site_keeps_its_links_to_itself(admin, name):
-    page = admin.get(f"/ops/stream_events/{name}/").content.decode()
+@pytest.mark.parametrize("path", [*PAGES, *DETAILS, "stream/orders/danger", "stream/publish"])
+def test_a_second_site_keeps_its_links_to_itself(admin, registry, hand_out, server, path):
+    registry.register(print, stream="orders", group="billing")
+    hand_out(1, consumer="worker")
+    server.set("t:users", "text")
+    page = admin.get(f"/ops/stream_events/{path}/").content.decode()
     assert "/ops/stream_events/" in page
     assert 'href="/admin/' not in page
 
 
-@pytest.mark.parametrize("name", REDIS_PAGES)
-def test_redis_gone_is_a_503_page_inside_the_admin(admin, settings, name):
+@pytest.mark.parametrize("path", [path for path in [*REDIS_PAGES, *DETAILS] if "history" not in path])
+def test_redis_gone_is_a_503_page_inside_the_admin(admin, settings, path):
     settings.STREAM_EVENTS = {"URL": "redis://user:hunter2@127.0.0.1:1/0"}
-    response = admin.get(f"/admin/stream_events/{name}/")
+    response = admin.get(f"/admin/stream_events/{path}/")
     page = response.content.decode()
     assert response.status_code == 503
     assert "Cannot reach Redis at redis://127.0.0.1:1/0" in page
@@ -85,6 +99,63 @@ def test_a_setting_that_cannot_be_used_is_no_crash(admin, settings, name):
     assert "COUNT" in response.content.decode()
 
 
+@pytest.mark.parametrize("path", DETAILS)
+def test_details_need_the_permission_of_their_list(staff, path):
+    assert staff().get(f"/admin/stream_events/{path}/").status_code == 403
+
+
+def test_links_lead_only_where_the_user_may_go(staff, registry, hand_out):
+    registry.register(print, stream="orders", group="billing")
+    hand_out(1)
+    page = staff("view_stream").get("/admin/stream_events/stream/orders/change/").content.decode()
+    assert "billing" in page
+    assert "/consumergroup/" not in page
+    assert "/pendingentry/" not in page
+
+
+def test_the_index_and_the_sidebar_ask_redis_nothing(admin, round_trips):
+    with round_trips() as sent:
+        assert "Consumer groups" in admin.get("/admin/").content.decode()
+        assert "Consumer groups" in admin.get("/admin/auth/user/").content.decode()
+    assert sent == []
+
+
+class TestOnEveryPage:
+    @pytest.mark.parametrize("path", [*PAGES, *DETAILS])
+    def test_the_environment_has_a_badge(self, admin, settings, path):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ADMIN": {"ENVIRONMENT": ("production", "danger")}}
+        page = admin.get(f"/admin/stream_events/{path}/").content.decode()
+        assert re.search(r'class="se-environment se-danger"><span aria-hidden="true">⚠</span> production<', page)
+
+    @pytest.mark.parametrize("path", [*PAGES, *DETAILS])
+    def test_read_only_is_said(self, admin, settings, path):
+        settings.STREAM_EVENTS = {**settings.STREAM_EVENTS, "ADMIN": {"READ_ONLY": True}}
+        page = admin.get(f"/admin/stream_events/{path}/").content.decode()
+        assert "Read-only: nothing is changed from these pages." in page
+
+    @pytest.mark.parametrize("path", [*PAGES, *DETAILS])
+    def test_neither_is_said_otherwise(self, admin, path):
+        page = admin.get(f"/admin/stream_events/{path}/").content.decode()
+        assert "se-environment" not in page
+        assert "se-read-only" not in page
+
+    @pytest.mark.parametrize("path", [*PAGES, *DETAILS])
+    def test_there_is_one_heading_of_the_first_level(self, admin, path):
+        assert admin.get(f"/admin/stream_events/{path}/").content.decode().count("<h1") == 1
+
+    @pytest.mark.parametrize("path", [*PAGES, *DETAILS])
+    def test_the_other_pages_are_at_hand(self, admin, path):
+        page = admin.get(f"/admin/stream_events/{path}/").content.decode()
+        nav = page.partition('class="se-pages"')[2].partition("</nav>")[0]
+        assert [f'href="/admin/stream_events/{name}/"' in nav for name in PAGES] == [True] * len(PAGES)
+        assert f'href="/admin/stream_events/{path.partition("/")[0]}/" aria-current="true"' in nav
+
+    def test_only_those_that_the_user_may_see(self, staff):
+        page = staff("view_stream", "view_consumer").get("/admin/stream_events/stream/").content.decode()
+        nav = page.partition('class="se-pages"')[2].partition("</nav>")[0]
+        assert nav.count("href") == 2
+
+
 def test_a_theme_may_register_the_default_site_again(client, admin):
     class Theme(ModelAdmin):
         pass
@@ -97,9 +168,10 @@ def test_a_theme_may_register_the_default_site_again(client, admin):
         register(site)
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_pages_have_no_inline_code(admin, name):
-    page = admin.get(f"/admin/stream_events/{name}/").content.decode()
+@pytest.mark.parametrize("path", [*PAGES, *DETAILS])
+def test_pages_have_no_inline_code(admin, hand_out, path):
+    hand_out(1, consumer="worker")
+    page = admin.get(f"/admin/stream_events/{path}/").content.decode()
     assert "<script>" not in page
     assert "style=" not in page
     assert "onclick" not in page

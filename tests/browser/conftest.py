@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -65,3 +66,34 @@ def open_dashboard(chromium, site):
     yield open_dashboard
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def open_as(chromium, site):
+    """Opens a page of the admin for a user, in a browser profile of its own, and hears what browsers complain of.
+
+    ``open_as.problems`` must be empty in the end.
+    """
+    contexts, problems = [], []
+
+    def hear(message):
+        if message.type in ("error", "warning") and urlsplit(message.location["url"]).path != "/favicon.ico":
+            problems.append(f"{message.text} {message.location}")
+
+    def open_as(cookie, path, **options):
+        context = chromium.new_context(base_url=site.url, **options)
+        contexts.append(context)
+        context.set_default_timeout(LIMIT)
+        name, _, value = cookie.partition(";")[0].partition("=")
+        context.add_cookies([{"name": name, "value": value.strip(), "url": site.url}])
+        page = context.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: problems.append(error.stack))
+        page.goto(path)
+        return page
+
+    open_as.problems = problems
+    yield open_as
+    for context in contexts:
+        context.close()
+    assert problems == []

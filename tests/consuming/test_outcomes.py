@@ -1,6 +1,8 @@
 """What becomes of entries: by what their handlers return and raise, alone and together."""
 
+import json
 import threading
+import time
 
 import pytest
 from django.db import OperationalError, connections
@@ -8,12 +10,14 @@ from django.db import OperationalError, connections
 from stream_events import Reject, Retry, StreamPublisher
 from stream_events.consuming import Consumer, database
 from stream_events.exceptions import ConfigurationError
-from stream_events.keys import group_keys
+from stream_events.keys import group_keys, requeue_keys
 from stream_events.operations.dead_letters import dead_letters as list_letters
 from stream_events.operations.dead_letters import entry_fields, requeue
 from tests.conftest import wait_for
+from tests.consuming.test_group import make_group
 
 KEYS = group_keys("orders", "billing", "t:")
+REQUEUED = requeue_keys("orders", "billing", "t:")
 
 pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
@@ -89,6 +93,16 @@ def test_retry_says_when(calls, server):
 def test_retry_refuses_what_is_no_time(after):
     with pytest.raises(ValueError, match=r"number|float"):
         Retry(after=after)
+
+
+def test_a_dead_letter_keeps_the_beginning_of_a_long_error(calls, server):
+    calls.register("a")
+    calls.plan = {("a", 1): [Reject("x" * 1_000_000)]}
+    publish(1)
+    consume()
+    ((_, fields),) = server.xrange(KEYS.dead)
+    assert fields[b"dead_error"] == b"Reject: " + b"x" * 8184
+    assert len(fields[b"dead_traceback"]) == 8192
 
 
 def test_a_reject_is_a_dead_letter_at_once(calls, server):
@@ -192,6 +206,113 @@ def test_batches_and_single_events_of_one_group(calls):
     publish(1, 2, 3)
     consume()
     assert calls == [("one", 1, 1), ("one", 2, 1), ("many", 1, 2, 1), ("one", 3, 1), ("many", 3, 1)]
+
+
+def errors(server, keys=KEYS):
+    """What is kept of the last failure of entries that wait."""
+    return [json.loads(kept) for kept in server.hvals(keys.errors)]
+
+
+class TestErrorsOfWaitingEntries:
+    def test_are_kept_while_they_wait(self, calls, server):
+        calls.register("a", backoff=60)
+        calls.plan = {("a", 1): [ValueError("no such\ncustomer"), Retry("later", after=60), None]}
+        (entry_id,) = publish(1)
+        for error in ("ValueError: no such customer", "Retry: later"):
+            consume(max_seconds=None)
+            (kept,) = errors(server)
+            assert (kept["error"], kept["handlers"]) == (error, ["a"])
+            assert "Traceback" in kept["traceback"]
+            server.zadd(KEYS.retry, {entry_id: 0})
+        consume()
+        assert len(calls) == 3
+        assert leftovers(server) == set()
+
+    def test_are_one_line_and_no_longer_than_a_page_wants(self, calls, server):
+        calls.register("a")
+        calls.plan = {("a", 1): [type("Broken", (Retry,), {})("x\n" * 5000, after=60)]}
+        publish(1)
+        consume(max_seconds=None)
+        (kept,) = errors(server)
+        assert kept["error"].startswith("Broken: x x x")
+        assert (len(kept["error"]), len(kept["traceback"])) == (500, 2000)
+
+    def test_name_the_handlers_that_are_called_again(self, calls, server):
+        for name in "abc":
+            calls.register(name)
+        calls.plan = {("a", 1): [Retry("x", after=60)], ("c", 1): [Retry("y", after=60)]}
+        publish(1)
+        consume(max_seconds=None)
+        assert [(kept["error"], kept["handlers"]) for kept in errors(server)] == [("Retry: y", ["a", "c"])]
+
+    def test_go_with_the_dead_letter(self, calls, server):
+        calls.register("a", max_deliveries=2)
+        calls.plan = {("a", 1): [ValueError("x"), ValueError("x")]}
+        publish(1)
+        assert consume().dead == 1
+        assert leftovers(server) == set()
+
+    def test_stay_when_an_entry_is_handed_back(self, calls, server):
+        calls.register("a")
+        calls.plan = {("a", 1): [Retry("x", after=0.01)]}
+        calls.on_call = lambda name, number: None
+        publish(1)
+        consume(max_events=1)
+        group = make_group("two")
+        wait_for(lambda: (found := group.due(10).entries) and group.hand_back(found) == [])
+        assert [kept["error"] for kept in errors(server)] == ["Retry: x"]
+
+    def test_of_a_requeued_entry_lie_apart(self, calls, server):
+        calls.register("a")
+        calls.plan = {("a", 1): [Reject("bug"), Retry("again", after=60)]}
+        publish(1)
+        consume()
+        requeue("orders", "billing", [server.xrange(KEYS.dead)[0][0].decode()])
+        consume(max_seconds=None)
+        assert errors(server) == []
+        assert [kept["error"] for kept in errors(server, REQUEUED)] == ["Retry: again"]
+
+    def test_go_when_the_entry_is_not_pending_any_more(self, calls, server):
+        calls.register("a")
+        calls.plan = {("a", 1): [Retry("x", after=60)]}
+        (entry_id,) = publish(1)
+        consume(max_seconds=None)
+        server.xack(KEYS.stream, "billing", entry_id)  # by another tool
+        server.zadd(KEYS.retry, {entry_id: 0})
+        consume()
+        assert leftovers(server) == set()
+
+    def test_go_when_the_stream_is_trimmed(self, calls, server):
+        calls.register("a")
+        calls.plan = {("a", 1): [Retry("x", after=0.01)]}
+        publish(1)
+        consume(max_events=1)
+        server.xtrim(KEYS.stream, maxlen=0)
+        time.sleep(0.02)
+        assert consume().trimmed == 1
+        assert leftovers(server) == set()
+
+    def test_go_with_a_group_that_begins_anew(self, calls, server):
+        calls.register("a")
+        calls.plan = {("a", 1): [Retry("x", after=60)]}
+        publish(1)
+        consume(max_seconds=None)
+        server.xgroup_destroy(KEYS.stream, "billing")
+        server.delete(KEYS.cursor)
+        consume()
+        assert len(calls) == 2
+        assert not server.exists(KEYS.errors)
+
+    def test_that_are_refused_letters_wait_with_them(self, calls, server):
+        calls.register("a")
+        calls.plan = {("a", 1): [Reject("bug")]}
+        publish(1)
+        server.set(KEYS.dead, "no stream")
+        consume(max_events=1)
+        assert [(kept["error"], kept["handlers"]) for kept in errors(server)] == [("Reject: bug", ["a"])]
+        server.delete(KEYS.dead)
+        consume()
+        assert len(calls) == 2
 
 
 def test_an_event_that_nobody_wants_is_counted(calls, server):

@@ -6,7 +6,9 @@ import threading
 
 
 class Proxy:
-    """Listens on ``port`` for ``target``; ``drop("XADD", 2)`` loses the reply of the second XADD from now on."""
+    """Listens on ``port`` for ``target``, a port or the path of a socket; ``drop("XADD", 2)`` loses the reply of the
+    second XADD from now on.
+    """
 
     def __init__(self, target):
         self._target = target
@@ -28,10 +30,17 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._target))
+            server = self._connect()
             lost = threading.Event()
             threading.Thread(target=self._pump, args=[client, server, lost, True], daemon=True).start()
             threading.Thread(target=self._pump, args=[server, client, lost, False], daemon=True).start()
+
+    def _connect(self):
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._target)
+        return server
 
     def _pump(self, source, target, lost, is_request):
         with contextlib.suppress(OSError):

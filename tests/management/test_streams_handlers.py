@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from django.core.management import CommandError, call_command
 
-from stream_events.management.streams.output import aligned
+from stream_events.management.streams.tables import aligned
 from tests.packages import install
 
 

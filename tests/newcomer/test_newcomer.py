@@ -219,6 +219,8 @@ def test_distributions_carry_what_is_no_python(wheel, tmp_path, names_in):
         "stream_events/consuming/scripts/leave.lua",
         "stream_events/consuming/scripts/common.lua",
         "stream_events/migrations/0001_initial.py",
+        "stream_events/locale/de/LC_MESSAGES/django.mo",
+        "stream_events/locale/de/LC_MESSAGES/django.po",
         "stream_events/static/stream_events/admin.css",
         "stream_events/templates/admin/stream_events/unavailable.html",
         "stream_events/templates/admin/stream_events/stream/change_list.html",

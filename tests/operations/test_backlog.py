@@ -90,13 +90,13 @@ def test_a_database_that_is_away_is_a_problem(project, tmp_path):
     )
     assert output.splitlines() == [
         "default ",
-        "away The database 'away' does not answer: unable to open database file",
+        "away The database “away” does not answer: unable to open database file",
     ]
 
 
 def test_a_database_that_does_not_exist_is_a_problem(settings):
     use(settings, "default", "nowhere")
-    assert "no database 'nowhere'" in outbox_backlogs()[1].problem
+    assert "no database “nowhere”" in outbox_backlogs()[1].problem
 
 
 class TestAliases:

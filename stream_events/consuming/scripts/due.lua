@@ -1,7 +1,7 @@
--- KEYS: stream, retry, lost, requeue. ARGV: group, consumer, count, hold (ms).
+-- KEYS: stream, retry, lost, requeue, progress, errors. ARGV: group, consumer, count, hold (ms).
 -- Takes waiting entries that are due. Their due times stay, moved on by the hold for as long as somebody has them in
 -- hand, because they are all that is left of the entries if the group is lost. What had waited in a group that was
--- lost is put back into this one first.
+-- lost is put back into this one first. Of what is not pending any more, everything is forgotten.
 -- Returns the ids with their counts, ids whose entries are gone, milliseconds until the next one is due (-1: none),
 -- how many wait, and 1 if there is a requeue stream.
 local stream, group = KEYS[1], ARGV[1]
@@ -35,6 +35,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now(), 'LIMIT',
     redis.call('ZREM', KEYS[2], id)
     if owner then
         redis.call('ZADD', KEYS[2], now() + ARGV[4], id)
+    else
+        redis.call('HDEL', KEYS[5], id)
+        redis.call('HDEL', KEYS[6], id)
     end
 end
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')

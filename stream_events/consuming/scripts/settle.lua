@@ -1,7 +1,7 @@
--- KEYS: stream, dead, retry, progress.
--- ARGV: group, owner, id, count, delete, new count, delay (ms, '' if nobody wants it any more), progress, how many
--- dead letters; for each of them how many values, and those (name, value); then the fields for the case that the
--- entry was trimmed.
+-- KEYS: stream, dead, retry, progress, errors.
+-- ARGV: group, owner, id, count, delete, new count, delay (ms, '' if nobody wants it any more), progress, error ('' if
+-- the last one stays), how many dead letters; for each of them how many values, and those (name, value); then the
+-- fields for the case that the entry was trimmed.
 -- Writes dead letters of an entry that is still pending with that owner and count, and lets it wait, or is done with
 -- it: all of that, or nothing. Returns 1, 0 if the entry is somebody else's, or 'trimmed' if its fields are needed.
 local stream, group, id = KEYS[1], ARGV[1], ARGV[3]
@@ -12,8 +12,8 @@ if count_of(stream, group, id, ARGV[2]) ~= tonumber(ARGV[4]) then
     end
     return failure or 0
 end
-local letters, at = {}, 10
-for number = 1, tonumber(ARGV[9]) do
+local letters, at = {}, 11
+for number = 1, tonumber(ARGV[10]) do
     local reasons = {}
     for index = at + 1, at + ARGV[at] do
         reasons[#reasons + 1] = ARGV[index]
@@ -61,11 +61,15 @@ if entry and ARGV[7] ~= '' then
     if ARGV[8] ~= '' then
         redis.call('HSET', KEYS[4], id, ARGV[8])
     end
+    if ARGV[9] ~= '' then
+        redis.call('HSET', KEYS[5], id, ARGV[9])
+    end
     return 1
 end
 redis.call('XACK', stream, group, id)
 redis.call('ZREM', KEYS[3], id)
 redis.call('HDEL', KEYS[4], id)
+redis.call('HDEL', KEYS[5], id)
 if ARGV[5] == '1' then
     delete(stream, id)
 end

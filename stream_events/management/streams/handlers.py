@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from stream_events.management.exit_codes import CONFIGURATION
-from stream_events.management.streams.output import Output, Section, add_format
+from stream_events.management.streams.output import Output, Section
+from stream_events.management.streams.reading import add_flags, add_names
 from stream_events.operations.catalogue import catalogue
 from stream_events.registration import Handler, Source, dotted_path
 from stream_events.registry import Problem
@@ -20,14 +21,15 @@ HELP = (
     " there is such a thing. Redis is not asked."
 )
 
+FOLDED = frozenset({"HANDLER", "NAME", "OBJ_TYPES", "ACTIONS", "OPTIONS", "SOURCE", "ENABLED"})
+
 # What a handler is, beside the options that say how it is called.
 _IDENTITY = {"func", "stream", "group", "name", "obj_types", "actions", "source"}
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("stream", nargs="?", help="only its handlers")
-    parser.add_argument("group", nargs="?", help="only those of this group")
-    add_format(parser)
+    add_names(parser, "only its handlers", "only those of this group")
+    add_flags(parser, watch=False)
 
 
 def run(output: Output, options: dict[str, Any]) -> None:
@@ -35,9 +37,12 @@ def run(output: Output, options: dict[str, Any]) -> None:
     found = catalogue()
     listed = [one for one in found.handlers if stream in (None, one.stream) and group in (None, one.group)]
     output.write(
-        Section("handlers", [_record(one) for one in listed], [_row(one) for one in listed]),
+        Section("handlers", [_record(one) for one in listed], [_row(one) for one in listed], folded=FOLDED),
         Section(
-            "plugins", [_plugin_record(*one) for one in found.plugins], [_plugin_row(*one) for one in found.plugins]
+            "plugins",
+            [_plugin_record(*one) for one in found.plugins],
+            [_plugin_row(*one) for one in found.plugins],
+            folded=FOLDED,
         ),
         Section("problems", [{"text": one.text, "hint": one.hint} for one in found.problems]),
     )

@@ -2,28 +2,95 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 from django.core.management.base import CommandParser, OutputWrapper
 
+from stream_events.exceptions import SelectionError
+from stream_events.management.streams.tables import Row, Style, is_rich, one_line, write_rich_table, written_table
 from stream_events.pipes import discard
 
 FORMATS = ("table", "plain", "json", "ndjson")
 
-Row = Mapping[str, str]  # the text of each cell by the title of its column; empty where there is nothing to say
-
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One kind of things: the same as records for programs and as rows for people."""
+    """One kind of things: the same as records for programs and as rows for people.
+
+    The column “LAG-TIME” is the key ``lag_time`` of the records, “IN/MIN” is ``in_per_min``. Cells of ``numbers`` are
+    aligned at the right, and with ``plain`` are what the records have. On a narrow terminal, cells of ``elastic`` are
+    cut, and those of ``folded`` go on in the next line. Columns in ``hidden`` are shown only when they are asked for.
+    People get ``text`` instead of the rows, if there is any.
+    """
 
     name: str
-    records: Sequence[Mapping[str, Any]]
+    records: Sequence[Mapping[str, Any]] | Mapping[str, Any]
     rows: Sequence[Row] = ()
+    numbers: frozenset[str] = frozenset()
+    elastic: frozenset[str] = frozenset()
+    folded: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    text: str = ""
+
+    @property
+    def style(self) -> Style:
+        return Style(self.numbers, self.elastic, self.folded)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which columns and rows of a verb's first section are shown, and in which order."""
+
+    columns: tuple[str, ...] = ()
+    sort: str = ""
+    reverse: bool = False
+    limit: int | None = None
+
+    def of(self, section: Section) -> Section:
+        """What is left of ``section``; raises ``SelectionError`` for a column that it does not have."""
+        if isinstance(section.records, Mapping):
+            return section
+        records, rows = list(section.records), list(section.rows)
+        if self.sort:
+            order = self._order(records, rows)
+            records, rows = [records[at] for at in order], [rows[at] for at in order] if rows else []
+        records, rows = records[: self.limit], rows[: self.limit]
+        hidden = section.hidden
+        if self.columns:
+            self._check_columns(records, rows)
+            rows = [_picked(row, self.columns, key) for row in rows]
+            records = [_picked(record, self.columns, str) for record in records]
+            hidden = frozenset()
+        return replace(section, records=records, rows=rows, hidden=hidden)
+
+    def _check_columns(self, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> None:
+        known = [*(key(title) for title in (rows[0] if rows else ())), *(records[0] if records else ())]
+        for column in self.columns if known else ():
+            if key(column) not in known:
+                raise _no_column(column, known)
+
+    def _order(self, records: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[int]:
+        if not records:
+            return []
+        wanted = key(self.sort)
+        titles = {key(title): title for title in rows[0]} if rows else {}
+        if wanted in records[0]:
+            values = [record[wanted] for record in records]
+        elif wanted in titles:
+            values = [row[titles[wanted]] for row in rows]
+        else:
+            raise _no_column(self.sort, [*titles, *records[0]])
+        known = [at for at, value in enumerate(values) if value is not None]
+        known.sort(key=lambda at: _comparable(values[at]), reverse=self.reverse)
+        return [*known, *(at for at, value in enumerate(values) if value is None)]
+
+
+EVERYTHING = Choice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +101,36 @@ class Output:
     notes: OutputWrapper
     format: str = "table"
     color: bool = True
+    choice: Choice = field(default=EVERYTHING)
+    utc: bool = False  # else times are those of the project's time zone
 
-    def write(self, *sections: Section) -> None:
+    @property
+    def is_for_programs(self) -> bool:
+        return self.format in ("json", "ndjson")
+
+    @property
+    def notes_width(self) -> int | None:
+        """How many characters a line of notes may have; None where no terminal shows them."""
+        return shutil.get_terminal_size().columns if self.notes.isatty() else None
+
+    def write(self, *sections: Section) -> bool:
         """Write ``sections``: with ``json`` as one document, with ``plain`` only the rows of the first.
 
-        Whoever reads may stop reading, as ``head`` does.
+        Whoever reads may stop reading, as ``head`` does; then it returns False.
         """
+        first, *others = sections
         try:
-            self._write(sections)
+            self._write([self.choice.of(first), *others])
             self.stdout.flush()
         except BrokenPipeError:
             discard(self.stdout)
+            return False
+        return True
 
     def note(self, text: str) -> None:
-        """Say something that is no result."""
-        self.notes.write(text)
+        """Say something that is no result, nor an error."""
+        self.notes.write(text, lambda line: line)
+        self.notes.flush()
 
     def _write(self, sections: Sequence[Section]) -> None:
         match self.format:
@@ -57,62 +139,87 @@ class Output:
                 self.stdout.write(json.dumps(document, indent=2))
             case "ndjson":
                 for section in sections:
-                    for record in section.records:
+                    records = section.records
+                    for record in [records] if isinstance(records, Mapping) else records:
                         self.stdout.write(json.dumps({"section": section.name, **record}))
             case "plain":
-                for row in sections[0].rows:
-                    self.stdout.write("\t".join(_one_line(cell) for cell in row.values()))
+                self._plain(sections[0])
             case _:
-                self._tables([_without_empty_columns(one.rows) for one in sections if one.rows])
+                self._tables([one for one in sections if one.rows or one.text])
 
-    def _tables(self, tables: Sequence[Sequence[Row]]) -> None:
-        # A file or a pipe has no width, and what reads it expects no line to be broken.
-        rich = self.stdout.isatty() and importlib.util.find_spec("rich") is not None
-        for number, rows in enumerate(tables):
+    def _plain(self, section: Section) -> None:
+        records: Sequence[Mapping[str, Any]] = (
+            [section.records] if isinstance(section.records, Mapping) else section.records
+        )
+        for row, record in zip(section.rows, records, strict=False):
+            self.stdout.write(
+                "\t".join(
+                    _plain_cell(section, record, title, cell)
+                    for title, cell in row.items()
+                    if title not in section.hidden
+                )
+            )
+
+    def _tables(self, sections: Sequence[Section]) -> None:
+        for number, section in enumerate(sections):
             if number:
                 self.stdout.write("")
-            if rich:
-                self._rich_table(rows)
+            if section.text:
+                self.stdout.write(section.text)
+                continue
+            rows = visible(section, keep_empty=bool(self.choice.columns) and not number)
+            if is_rich(self.stdout):
+                write_rich_table(self.stdout, rows, section.style, color=self.color)
             else:
-                self.stdout.write("\n".join(aligned(rows)))
-
-    def _rich_table(self, rows: Sequence[Row]) -> None:
-        from rich.console import Console  # of the extra “cli”, so it may be missing
-        from rich.table import Table
-        from rich.text import Text
-
-        file: Any = getattr(self.stdout, "_out", self.stdout)
-        style = "bold" if self.color else ""
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=style)
-        for title in rows[0]:
-            table.add_column(title, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(_one_line(cell)) for cell in row.values()))  # not markup: names may have brackets
-        Console(file=file, no_color=not self.color or None).print(table)
+                self.stdout.write(written_table(rows, section.numbers))
 
 
-def add_format(parser: CommandParser) -> None:
+def add_format(parser: CommandParser, formats: Sequence[str] = FORMATS) -> None:
     """Add the option that chooses the format of ``Output``."""
-    parser.add_argument(
-        "--format",
-        choices=FORMATS,
-        default=FORMATS[0],
-        help="table for people; plain: one line each, cells separated by tabs; json: one document; ndjson: one object"
-        " a line (default: table)",
-    )
+    said = {
+        "table": "table for people",
+        "plain": "plain: one line each, cells separated by tabs",
+        "json": "json: one document",
+        "ndjson": "ndjson: one object a line",
+    }
+    text = "; ".join(said[one] for one in formats)
+    parser.add_argument("--format", choices=formats, default=formats[0], help=f"{text} (default: {formats[0]})")
 
 
-def aligned(rows: Sequence[Row]) -> list[str]:
-    """``rows`` under their titles, in columns as wide as what is in them."""
-    lines = [list(rows[0]), *([_one_line(cell) for cell in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+def key(title: str) -> str:
+    """The key of records that a column's title stands for."""
+    return title.strip().lower().replace("-", "_").replace("/", "_per_")
 
 
-def _without_empty_columns(rows: Sequence[Row]) -> list[Row]:
-    titles = [title for title in rows[0] if any(row[title] for row in rows)]
-    return [{title: row[title] for title in titles} for row in rows]
+def _picked(row: Mapping[str, Any], columns: Sequence[str], key_of: Callable[[str], str]) -> dict[str, Any]:
+    """Those parts of ``row`` that ``columns`` name, in their order."""
+    known = {key_of(title): title for title in row}
+    return {known[key(column)]: row[known[key(column)]] for column in columns if key(column) in known}
 
 
-def _one_line(cell: str) -> str:
-    return "".join(one if one.isprintable() else " " for one in cell)
+def _no_column(name: str, known: Sequence[str]) -> SelectionError:
+    names = list(dict.fromkeys(known))
+    close = get_close_matches(key(name), names, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    return SelectionError(f"There is no column {name!r}.{hint} There are: {', '.join(names)}.")
+
+
+def _comparable(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) else str(value)
+
+
+def _plain_cell(section: Section, record: Mapping[str, Any], title: str, cell: str) -> str:
+    value = record.get(key(title), cell)
+    if title not in section.numbers or isinstance(value, list):
+        return one_line(cell)
+    return "" if value is None else one_line(str(value))
+
+
+def visible(section: Section, keep_empty: bool = False) -> list[Row]:
+    """The rows without hidden columns and without those that have nothing in them."""
+    titles = [
+        title
+        for title in section.rows[0]
+        if title not in section.hidden and (keep_empty or any(row[title] for row in section.rows))
+    ]
+    return [{title: row[title] for title in titles} for row in section.rows]

@@ -1,0 +1,1 @@
+"""The pages by which an operator changes something: options, plan, performance, report."""
