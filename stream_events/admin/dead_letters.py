@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from stream_events.admin import letter_filters
@@ -112,7 +113,8 @@ class DeadLetterAdmin(DeadLetterPage, LetterExport, PickingAdmin):
     @admin.display(description=gettext_lazy("dead since"))
     def letter(self, row: Any) -> SafeString:
         url = row.links.detail(DeadLetter, *row.names)
-        return format_html("{}{}", link(url, moment(row.state.at)), aside(row.state.entry_id))
+        entry = aside(_("entry %s") % row.state.entry_id)
+        return format_html("{}{}{}", link(url, moment(row.state.at)), aside(row.state.id), entry)
 
     @admin.display(description=gettext_lazy("event"))
     def event(self, row: Any) -> str:

@@ -27,8 +27,9 @@ def moment(value: datetime) -> SafeString:
 
 
 def exact_moment(value: datetime) -> str:
-    """``value`` in local time."""
-    return formats.date_format(timezone.localtime(value), "DATETIME_FORMAT")
+    """``value`` in local time, to the second: that is how retries come."""
+    local = timezone.localtime(value)
+    return f"{formats.date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S}"
 
 
 def indented(text: str) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from stream_events.admin.display import duration, moment, number, readable_json
+from stream_events.admin.display import duration, exact_moment, moment, number, readable_json
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,11 @@ def test_a_moment_is_an_age_with_the_exact_time_behind_it():
 
 def test_a_moment_to_come_is_shown_exactly():
     assert "ago" not in moment(timezone.now() + timedelta(days=1))
+
+
+def test_a_time_is_local_and_has_its_seconds(settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert exact_moment(datetime(2026, 11, 29, 6, 43, 21, tzinfo=UTC)) == "Nov. 29, 2026, 07:43:21"
 
 
 def test_a_moment_needs_no_time_zones_in_the_database(settings):

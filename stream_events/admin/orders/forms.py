@@ -164,12 +164,20 @@ class DeleteGroupForm(OptionsForm):
     )
 
 
+SKELETON = """{
+  "obj_id": 1,
+  "obj_type": "",
+  "action": "test",
+  "data": {}
+}"""
+
+
 class PublishForm(OptionsForm):
     payload = forms.CharField(
         label=_("Payload"),
         help_text=_("A JSON object, such as {“obj_id”: 1}, as a publisher would send it."),
         widget=forms.Textarea(attrs={"rows": 10, "cols": 80, "spellcheck": "false", "class": "vLargeTextField"}),
-        initial="{}",
+        initial=SKELETON,
         strip=False,
     )
 
