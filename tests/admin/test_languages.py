@@ -42,7 +42,9 @@ DATA |= {
     "worker",
 }
 DATA |= {"create", "order", "search", "shop"}  # an example, and what Django has not translated
-OUTSIDE = re.compile(r"<(script|style|pre|code|svg|textarea)\b.*?</\1>|<!--.*?-->|\b[0-9a-f]{8}-[0-9a-f-]{27}\b", re.DOTALL)
+OUTSIDE = re.compile(
+    r"<(script|style|pre|code|svg|textarea)\b.*?</\1>|<!--.*?-->|\b[0-9a-f]{8}-[0-9a-f-]{27}\b", re.DOTALL
+)
 SHOWN = re.compile(
     r'\s(?:title|aria-label|placeholder|alt|data-(?:waiting|updated|rows|failed|paused|idle))="([^"]*)"'
 )
