@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -58,8 +59,9 @@ class LetterAct(Picking):
         )
 
     @property
+    @abstractmethod
     def consequence(self) -> str:
-        raise NotImplementedError
+        """What follows from it."""
 
     @property
     def source(self) -> Any:
@@ -69,8 +71,9 @@ class LetterAct(Picking):
     def warnings(self) -> Sequence[str]:
         return ()
 
+    @abstractmethod
     def level_for(self, count: int | None) -> Level:
-        raise NotImplementedError
+        """What has to be given before ``count`` of them are acted upon."""
 
     def matching(self, place: str, size: int, seconds: float) -> Batch:
         budget = Budget(seconds=seconds)
